@@ -1,0 +1,1 @@
+"""Measurements: figures live here, never in tests."""

@@ -1,0 +1,1 @@
+"""Fine-tune a BERT-like encoder into a text classifier and publish it."""
