@@ -1,7 +1,8 @@
 """Run the benchmarks and write docs/benchmarks.md.  Run: python -m benchmarks [NAME …]
 
-Each benchmark is a module that compares side by side in one run, prints a Markdown table and, as its last line of
-stdout, one JSON object of figures. A name runs only that one and replaces only its section of the page.
+Each benchmark is a module that compares side by side in one run, prints a Markdown table and,
+as its last line of stdout, one JSON object of figures. A name runs only that one and replaces
+only its section of the page.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from benchmarks.machine import describe_machine, describe_versions
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
-Every table compares within one run on one machine, so read the ratios first. `make bench` measures all of it again and writes this
-page; `python -m benchmarks NAME` renews one section.
+Every table compares within one run on one machine, so read the ratios first. `make bench` measures
+all of it again and writes this page; `python -m benchmarks NAME` renews one section.
 """
 
 
@@ -62,7 +63,8 @@ def run_section(benchmark: Benchmark) -> str:
     *table, last = done.stdout.strip().splitlines()
     json.loads(last)  # the contract of a benchmark: figures for programs on the last line
     print("\n".join([*table, last]))
-    facts = f"`python -m {benchmark.module}`, {date.today()}, {describe_machine()}; {describe_versions()}."
+    machine = f"{describe_machine()}; {describe_versions()}"
+    facts = f"`python -m {benchmark.module}`, {date.today()}, {machine}."
     return f"\n{facts}\n\n" + "\n".join(table).strip() + "\n"
 
 
