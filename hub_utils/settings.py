@@ -1,0 +1,177 @@
+"""Every setting of the lab, and the only place that reads the environment.
+
+Settings.from_env() for the program, Settings.from_env({...}) for a test, Settings.table() for the README.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from hub_utils.errors import InvalidNameError, SettingsError
+from hub_utils.names import RepoId, check_name
+
+if TYPE_CHECKING:
+    from typing import Self
+
+DEFAULT_HUB_ROOT = Path(".lab/hub")
+DEFAULT_PORT = 7860
+DEFAULT_NAMESPACE = "lab"
+
+# Name, default and meaning; what a reader of the README sees, in this order.
+_TABLE: tuple[tuple[str, str, str], ...] = (
+    ("HF_TOKEN", "none", "A write token; with it and no `HF_ENDPOINT` the lab uses the real Hub."),
+    (
+        "HF_ENDPOINT",
+        "none",
+        "The address of a Hub; without it and without a token: the embedded one.",
+    ),
+    ("HF_HOME", "`.lab/cache` with the embedded Hub", "Where downloaded revisions are cached."),
+    ("LAB_NAMESPACE", "the token's user", "The user or organisation that the lab publishes under."),
+    ("LAB_HUB_ROOT", "`.lab/hub`", "The folder of the embedded Hub."),
+    (
+        "LAB_MODELS",
+        "none",
+        "Which repository a tab serves, as `classify=ticket-router`, several with commas.",
+    ),
+    (
+        "LAB_REVISIONS",
+        "none",
+        "Revisions to serve, as `repo=revision`, several with commas; the Hub tab cannot undo these.",
+    ),
+    ("LAB_PORT", "`7860`", "The port of the page; `0` takes a free one."),
+    (
+        "LAB_READ_ONLY",
+        "`0`, in a Space `1`",
+        "`1` takes training, publishing and pinning off the page.",
+    ),
+)
+_TEST_NAMES = ("LAB_TEST_TOKEN",)
+_YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The lab's settings, checked. Make them with `from_env`."""
+
+    endpoint: str | None = None
+    token: str | None = field(default=None, repr=False)
+    hf_home: Path | None = None
+    namespace: str | None = None
+    hub_root: Path = DEFAULT_HUB_ROOT
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+    port: int = DEFAULT_PORT
+    read_only: bool = False
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Read `env`. Raises SettingsError naming the variable, its value and the fix."""
+        _refuse_misspelt(env)
+        return cls(
+            endpoint=_endpoint(env),
+            token=_token(env),
+            hf_home=Path(env["HF_HOME"]).expanduser() if env.get("HF_HOME") else None,
+            namespace=_namespace(env),
+            hub_root=Path(env.get("LAB_HUB_ROOT") or DEFAULT_HUB_ROOT).expanduser(),
+            revisions=_pairs(env, "LAB_REVISIONS", example="lab/reuters-classifier=main"),
+            models=_models(env),
+            port=_port(env),
+            read_only=_flag(env, "LAB_READ_ONLY", default=bool(env.get("SPACE_ID"))),
+        )
+
+    @staticmethod
+    def table() -> tuple[tuple[str, str, str], ...]:
+        """(variable, default, meaning) of every setting, for the README."""
+        return _TABLE
+
+
+def _refuse_misspelt(env: Mapping[str, str]) -> None:
+    known = [name for name, _, _ in _TABLE if name.startswith("LAB_")]
+    for name in env:
+        if not name.startswith("LAB_") or name in known or name in _TEST_NAMES:
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        if near:
+            raise SettingsError(f"{name} is not a setting.", hint=f"Did you mean {near[0]}?")
+
+
+def _endpoint(env: Mapping[str, str]) -> str | None:
+    value = env.get("HF_ENDPOINT", "").strip().rstrip("/")
+    if not value:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise SettingsError(
+            f"HF_ENDPOINT={value!r} is not the address of a Hub.",
+            hint="Write it as http://127.0.0.1:7861, or unset it.",
+        )
+    if parts.username or parts.password:
+        raise SettingsError(
+            "HF_ENDPOINT carries a user or password.", hint="Put the token into HF_TOKEN instead."
+        )
+    return value
+
+
+def _token(env: Mapping[str, str]) -> str | None:
+    value = env.get("HF_TOKEN", "").strip()
+    if any(not character.isprintable() or character.isspace() for character in value):
+        # The value itself stays out of the sentence: it is a secret.
+        raise SettingsError(
+            "HF_TOKEN contains a space or a line break.", hint="Copy the token again, on one line."
+        )
+    return value or None
+
+
+def _namespace(env: Mapping[str, str]) -> str | None:
+    value = env.get("LAB_NAMESPACE", "").strip()
+    try:
+        return check_name(value, what="namespace") if value else None
+    except InvalidNameError as error:
+        raise SettingsError(f"LAB_NAMESPACE: {error}", hint=error.hint) from error
+
+
+def _pairs(env: Mapping[str, str], name: str, *, example: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in env.get(name, "").split(","))):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not (key and equals and value):
+            raise SettingsError(
+                f"{name} has {item!r}, which is not KEY=VALUE.",
+                hint=f"Write it as {name}={example}, several with commas.",
+            )
+        pairs[key] = value
+    return pairs
+
+
+def _models(env: Mapping[str, str]) -> dict[str, str]:
+    models = _pairs(env, "LAB_MODELS", example="classify=ticket-router")
+    for tab, repo in models.items():
+        try:
+            RepoId.parse(repo, namespace=DEFAULT_NAMESPACE)
+        except InvalidNameError as error:
+            raise SettingsError(f"LAB_MODELS has {tab}={repo}: {error}", hint=error.hint) from error
+    return models
+
+
+def _port(env: Mapping[str, str]) -> int:
+    value = env.get("LAB_PORT", "").strip() or str(DEFAULT_PORT)
+    if not value.isascii() or not value.isdigit() or int(value) > 65535:
+        raise SettingsError(
+            f"LAB_PORT={value!r} is not a port.", hint="Use a number from 1 to 65535, or 0 for any."
+        )
+    return int(value)
+
+
+def _flag(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    value = env.get(name)
+    if value is None:
+        return default
+    if value.strip().lower() not in _YES + _NO:
+        raise SettingsError(f"{name}={value!r} is neither yes nor no.", hint="Use 1 or 0.")
+    return value.strip().lower() in _YES
