@@ -1,6 +1,7 @@
 """Every setting of the lab, and the only place that reads the environment.
 
-Settings.from_env() for the program, Settings.from_env({...}) for a test, Settings.table() for the README.
+Settings.from_env() for the program, Settings.from_env({...}) for a test, Settings.table() for the
+README.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     (
         "LAB_REVISIONS",
         "none",
-        "Revisions to serve, as `repo=revision`, several with commas; the Hub tab cannot undo these.",
+        "Revisions to serve, as `repo=revision`, several with commas; wins over the page's pins.",
     ),
     ("LAB_PORT", "`7860`", "The port of the page; `0` takes a free one."),
     (
@@ -152,11 +153,15 @@ def _pairs(env: Mapping[str, str], name: str, *, example: str) -> dict[str, str]
 def _models(env: Mapping[str, str]) -> dict[str, str]:
     models = _pairs(env, "LAB_MODELS", example="classify=ticket-router")
     for tab, repo in models.items():
-        try:
-            RepoId.parse(repo, namespace=DEFAULT_NAMESPACE)
-        except InvalidNameError as error:
-            raise SettingsError(f"LAB_MODELS has {tab}={repo}: {error}", hint=error.hint) from error
+        _check_repo(f"LAB_MODELS has {tab}={repo}", repo)
     return models
+
+
+def _check_repo(where: str, repo: str) -> None:
+    try:
+        RepoId.parse(repo, namespace=DEFAULT_NAMESPACE)
+    except InvalidNameError as error:
+        raise SettingsError(f"{where}: {error}", hint=error.hint) from error
 
 
 def _port(env: Mapping[str, str]) -> int:
