@@ -234,10 +234,12 @@ def _how_made(facts: ModelFacts) -> str:
 def _data_name(facts: ModelFacts) -> str:
     if facts.dataset_id is None:
         return "not named"
+    return _public_name(facts.dataset_id)
+
+
+def _public_name(name: str) -> str:
     # Of a local path only the last part: the rest is nobody's business.
-    return (
-        hub_id(facts.dataset_id) or facts.dataset_id.replace("\\", "/").rstrip("/").split("/")[-1]
-    )
+    return hub_id(name) or name.replace("\\", "/").rstrip("/").split("/")[-1]
 
 
 def _at(name: str | None, revision: str | None) -> str:
