@@ -129,6 +129,13 @@ class Index:
         last = rows[query.limit - 1]
         return Page(items, json.dumps([last[column], last["name"]]))
 
+    def count(self, type: RepoType, query: ListQuery) -> int:
+        """How many repositories match, on all pages together."""
+        where, values = _conditions(type, query)
+        sql = f"SELECT COUNT(*) FROM repos WHERE {' AND '.join(where)}"  # noqa: S608
+        with self._reading() as db:
+            return int(db.execute(sql, values).fetchone()[0])
+
     # -- last commits ------------------------------------------------------------------------
 
     def branches(self, key: RepoKey) -> dict[str, str]:

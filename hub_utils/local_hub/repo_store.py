@@ -87,6 +87,10 @@ class RepoStore:
             self._mend_stale(key)
         return self.index.list(type, query)
 
+    def count_repos(self, type: RepoType, query: ListQuery) -> int:
+        """How many repositories match, on all pages together."""
+        return self.index.count(type, query)
+
     def settings(self, key: RepoKey) -> RepoSettings:
         """What git does not hold about a repository."""
         return RepoSettings.read(self.repo(key).path)
