@@ -18,7 +18,7 @@ from typing import Any
 from hub_utils.errors import InvalidNameError, LabError
 from hub_utils.names import RepoId
 
-_FRONT_MATTER = re.compile(r"\A\s*---\r?\n(.*?)\r?\n---\s*$", re.S | re.M)
+_FRONT_MATTER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.S)
 _PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```\s*$", re.S | re.M)
 _DATA_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt", ".zip")
 _SHARES = ("accuracy", "f1", "recall", "precision", "mrr", "ndcg")
@@ -159,12 +159,17 @@ def front_matter(card_text: str) -> dict[str, Any]:
     """The card's YAML; empty if there is none or it is damaged."""
     import yaml
 
-    found = _FRONT_MATTER.match(card_text)
     try:
-        content = yaml.safe_load(found[1]) if found else None
+        content = yaml.safe_load(split_card(card_text)[0])
     except yaml.YAMLError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def split_card(card_text: str) -> tuple[str, str]:
+    """The YAML of the front matter (empty if there is none) and the text below it."""
+    found = _FRONT_MATTER.match(card_text)
+    return (found[1], card_text[found.end() :]) if found else ("", card_text)
 
 
 def headline_metric(metadata: Mapping[str, Any]) -> Metric | None:
@@ -209,7 +214,7 @@ def _eval_results(facts: ModelFacts) -> list[Any]:
             dataset_revision=facts.dataset_revision if data else None,
             metric_type=metric.type,
             metric_name=metric.name,
-            metric_value=float(metric.value),  # numpy's numbers break the Hub's YAML
+            metric_value=round(float(metric.value), 6),  # numpy's numbers break the Hub's YAML
         )
         for metric in facts.metrics
         if math.isfinite(metric.value)

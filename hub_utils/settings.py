@@ -33,6 +33,11 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
         "The address of a Hub; without it and without a token: the embedded one.",
     ),
     ("HF_HOME", "`.lab/cache` with the embedded Hub", "Where downloaded revisions are cached."),
+    (
+        "LAB_SPACE_TOKEN",
+        "none",
+        "A read token that `deploy` stores as the Space's secret, for private models.",
+    ),
     ("LAB_NAMESPACE", "the token's user", "The user or organisation that the lab publishes under."),
     ("LAB_HUB_ROOT", "`.lab/hub`", "The folder of the embedded Hub."),
     (
@@ -69,6 +74,7 @@ class Settings:
     models: Mapping[str, str] = field(default_factory=dict)
     port: int = DEFAULT_PORT
     read_only: bool = False
+    space_token: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -76,7 +82,7 @@ class Settings:
         _refuse_misspelt(env)
         return cls(
             endpoint=_endpoint(env),
-            token=_token(env),
+            token=_token(env, "HF_TOKEN"),
             hf_home=Path(env["HF_HOME"]).expanduser() if env.get("HF_HOME") else None,
             namespace=_namespace(env),
             hub_root=Path(env.get("LAB_HUB_ROOT") or DEFAULT_HUB_ROOT).expanduser(),
@@ -84,6 +90,7 @@ class Settings:
             models=_models(env),
             port=_port(env),
             read_only=_flag(env, "LAB_READ_ONLY", default=bool(env.get("SPACE_ID"))),
+            space_token=_token(env, "LAB_SPACE_TOKEN"),
         )
 
     @staticmethod
@@ -119,12 +126,12 @@ def _endpoint(env: Mapping[str, str]) -> str | None:
     return value
 
 
-def _token(env: Mapping[str, str]) -> str | None:
-    value = env.get("HF_TOKEN", "").strip()
+def _token(env: Mapping[str, str], name: str) -> str | None:
+    value = env.get(name, "").strip()
     if any(not character.isprintable() or character.isspace() for character in value):
         # The value itself stays out of the sentence: it is a secret.
         raise SettingsError(
-            "HF_TOKEN contains a space or a line break.", hint="Copy the token again, on one line."
+            f"{name} contains a space or a line break.", hint="Copy the token again, on one line."
         )
     return value or None
 
