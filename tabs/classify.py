@@ -1,0 +1,234 @@
+"""The Classify tab: a text in, labels with confidences out, and the words that decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from tabs import classify_file, fragments
+from tabs.classification import LOAD_WAIT_S, Answer, answer, degree, explain
+from tabs.i18n import say
+from tabs.language import Language
+from tabs.registry import tab_named
+from tabs.services import Services
+from tabs.widgets import PRIVATE, QUIET, on_page_load, reader, sentences, text
+
+TICK_S = 2.0
+EXAMPLES = (
+    "Champion Products Inc said its board approved a two-for-one stock split and raised the "
+    "quarterly dividend to 15 cents a share.",
+    "Computer Terminal Systems said it acquired Sage Drilling for 12.2 mln dlrs in cash.",
+    "OPEC ministers meet in Geneva to discuss cutting crude oil output after prices fell below "
+    "18 dlrs a barrel.",
+    "The Bank of England said it provided the money market with 202 mln stg of assistance.",
+    "Japan's trade surplus with the United States widened in March, and Washington threatened "
+    "tariffs.",
+)
+COLOURS = {"for_much": "#5a9f92", "for": "#b3d7ce", "against": "#f0c4ad", "against_much": "#d98559"}
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """Where a text goes in and its answer comes out."""
+
+    given: Any
+    go: Any
+    stop: Any
+    examples: Any
+    scores: Any
+    latency: Any
+    words: Any
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What says which model answers."""
+
+    source: Any
+    notice: Any
+    load_new: Any
+    choice: Any
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the timer shows; an unchanged view is not sent again."""
+
+    source: str
+    notice: str
+    offered: str
+    choices: tuple[str, ...]
+    chosen: str
+
+
+def build(services: Services) -> None:
+    """Lay the tab out and connect it."""
+    gr.HTML(text("classify.intro"), elem_classes="lab-intro")
+    chosen = gr.State("")  # a repository id; empty: the tab's default
+    model = _lay_out_model()
+    ask = _lay_out_ask()
+    _connect_ask(services, chosen, ask)
+    classify_file.build(services, chosen)
+    _connect_model(services, chosen, model)
+
+
+def _lay_out_model() -> _Model:
+    with gr.Row(equal_height=False, elem_classes="lab-model"):
+        with gr.Column(scale=3, min_width=300):
+            source, notice = gr.HTML(elem_id="classify-source"), gr.HTML(elem_id="classify-notice")
+            load_new = gr.Button(visible=False, size="md", elem_id="classify-load-new")
+        choice = gr.Dropdown(
+            label=text("classify.model"), min_width=240, visible=False, elem_id="classify-model"
+        )
+    return _Model(source, notice, load_new, choice)
+
+
+def _lay_out_ask() -> _Ask:
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=300):
+            given = gr.Textbox(
+                label=text("classify.text"),
+                placeholder=text("classify.placeholder"),
+                lines=5,
+                max_lines=12,
+                elem_id="classify-text",
+            )
+            with gr.Row():
+                go = gr.Button(text("classify.go"), variant="primary", elem_id="classify-go")
+                stop = gr.Button(
+                    text("classify.stop"), scale=0, min_width=110, elem_id="classify-stop"
+                )
+            examples = gr.Dataset(
+                components=[given],
+                samples=[[sample] for sample in EXAMPLES],
+                label=text("classify.examples"),
+                elem_id="classify-examples",
+                elem_classes="lab-examples",
+            )
+        with gr.Column(scale=4, min_width=300):
+            scores = gr.Label(
+                label=text("classify.label"), elem_id="classify-label", elem_classes="lab-answer"
+            )
+            latency = gr.HTML(elem_id="classify-latency")
+            words = gr.HighlightedText(
+                label=text("classify.words"),
+                show_legend=True,
+                visible=False,
+                color_map=_colours(),
+                elem_id="classify-words",
+            )
+    return _Ask(given, go, stop, examples, scores, latency, words)
+
+
+def _colours() -> dict[str, str]:
+    return {
+        say(f"classify.{key}", language): colour
+        for key, colour in COLOURS.items()
+        for language in ("en", "zh")
+    }
+
+
+def _connect_ask(services: Services, chosen: Any, ask: _Ask) -> None:
+    last = gr.State(None)  # the last Answer, for what is shown after it
+
+    @sentences
+    def classify(text: str, repo: str, _request: gr.Request) -> tuple[dict[str, float], Answer]:
+        """Say what a text is about: every label of the served classifier with its confidence.
+
+        Args:
+            text: The text to classify, in the language that the classifier was trained on.
+        """
+        given = answer(services.classifier(repo).serving(LOAD_WAIT_S), text)
+        return given.scores, given
+
+    @sentences
+    def show_details(given: Answer, repo: str, request: gr.Request) -> tuple[str, Any]:
+        language = reader(request)
+        marked = explain(services.classifier(repo).serving(LOAD_WAIT_S), given)
+        shown = [(word, _degree(score, language)) for word, score in marked]
+        return _latency(given, language), gr.update(value=shown, visible=True)
+
+    def on(trigger: Callable[..., Any], **options: Any) -> list[Any]:
+        limits = {"concurrency_limit": 2, "concurrency_id": "model"}
+        first = trigger(classify, [ask.given, chosen], [ask.scores, last], **limits, **options)
+        outputs = [ask.latency, ask.words]
+        after = first.success(
+            show_details, [last, chosen], outputs, show_progress="hidden", **limits, **PRIVATE
+        )
+        return [first, after]
+
+    events = on(ask.go.click, api_name="classify")
+    events += on(ask.given.submit, **PRIVATE)
+    filled = ask.examples.click(lambda row: row[0], ask.examples, ask.given, **QUIET)
+    events += on(filled.then, **PRIVATE)
+    ask.stop.click(None, cancels=events, **PRIVATE)
+
+
+def _degree(score: float, language: Language) -> str | None:
+    key = degree(score)
+    return say(key, language) if key else None
+
+
+def _latency(given: Answer, language: Language) -> str:
+    said = say(
+        "classify.latency",
+        language,
+        ms=f"{given.seconds * 1000:.0f}",
+        revision=fragments.revision(given.revision),
+    )
+    return f'<p class="lab-quiet">{escape(said)}</p>'
+
+
+def _connect_model(services: Services, chosen: Any, model: _Model) -> None:
+    seen = gr.State(None)  # the view sent last
+    outputs = [model.source, model.notice, model.load_new, model.choice, seen]
+
+    def tick(repo: str, before: _View | None, request: gr.Request) -> list[Any]:
+        language = reader(request)
+        now = _view(services, repo, language)
+        return [gr.skip()] * len(outputs) if now == before else [*_updates(now, language), now]
+
+    @sentences
+    def choose(repo: str, _request: gr.Request) -> str:
+        services.classifier(repo)
+        return repo
+
+    @sentences
+    def load_newest(repo: str, _request: gr.Request) -> None:
+        services.classifier(repo).load()
+
+    show: dict[str, Any] = {"fn": tick, "inputs": [chosen, seen], "outputs": outputs, **QUIET}
+    gr.Timer(TICK_S).tick(**show)
+    on_page_load(**show)
+    model.choice.input(choose, model.choice, chosen, **QUIET).then(**show)
+    model.load_new.click(load_newest, chosen, **PRIVATE).then(**show)
+
+
+def _view(services: Services, repo: str, language: Language) -> _View:
+    slot = services.classifier(repo)
+    state, tab = slot.state, tab_named("classify")
+    job = services.jobs.state(tab.recipe)
+    trainable = state.repo == services.own_repo(tab) and not services.settings.read_only
+    command = f"python -m training {tab.recipe} --push" if trainable else ""
+    return _View(
+        source=fragments.provenance(state, services.hub.url(slot.repo), language),
+        notice=fragments.notice(state, job, command, language),
+        offered=fragments.revision(state.offered),
+        choices=services.classifiers(),
+        chosen=str(slot.repo),
+    )
+
+
+def _updates(view: _View, language: Language) -> list[Any]:
+    load = say("classify.load_new", language, revision=view.offered)
+    several = len(view.choices) > 1
+    return [
+        view.source,
+        view.notice,
+        gr.update(value=load, visible=bool(view.offered)),
+        gr.update(choices=list(view.choices), value=view.chosen, visible=several),
+    ]

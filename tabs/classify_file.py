@@ -1,0 +1,89 @@
+"""The Classify tab's second half: a file of texts in, a CSV with labels out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from tabs.classification import LOAD_WAIT_S, Batch, classify_file
+from tabs.i18n import PageError, duration, say
+from tabs.language import Language
+from tabs.services import Services
+from tabs.widgets import QUIET, reader, sentences, text
+
+PROGRESS = gr.Progress()  # Gradio fills in its own by the type of this default
+SUFFIXES = [".csv", ".tsv", ".jsonl", ".parquet"]
+
+
+def build(services: Services, chosen: Any) -> None:
+    """Lay the section out and connect it; `chosen` is the State with the model's id."""
+    gr.HTML(text("batch.intro"), elem_classes="lab-section")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=5, min_width=300):
+            file = gr.File(
+                label=text("batch.file"), file_types=SUFFIXES, height=140, elem_id="batch-file"
+            )
+            with gr.Row():
+                go = gr.Button(text("batch.go"), elem_id="batch-go")
+                stop = gr.Button(
+                    text("classify.stop"), scale=0, min_width=110, elem_id="batch-stop"
+                )
+        with gr.Column(scale=4, min_width=300):
+            result = gr.File(
+                label=text("batch.result"), interactive=False, height=140, elem_id="batch-result"
+            )
+            status = gr.HTML(elem_id="batch-status")
+    last = gr.State(None)
+
+    @sentences
+    def classify_batch(
+        file: str, repo: str, request: gr.Request, progress: gr.Progress = PROGRESS
+    ) -> tuple[str, Batch]:
+        """Classify every row of a CSV, TSV, JSON Lines or Parquet file; the result is a CSV.
+
+        Args:
+            file: A file with a column named text (or with a single column), up to 10,000 rows.
+        """
+        if not file:
+            raise PageError("batch.none")
+        unit = say("batch.unit", reader(request))
+        served = services.classifier(repo).serving(LOAD_WAIT_S)
+        with services.stops.watching(request.session_hash) as stopped:
+            batch = classify_file(
+                served,
+                Path(file),
+                services.scratch(),
+                report=lambda done, rows: progress((done, rows), unit=unit),
+                stopped=stopped.is_set,
+            )
+        return str(batch.result), batch
+
+    def summary(batch: Batch, request: gr.Request) -> str:
+        return _summary(batch, reader(request))
+
+    def stop_batch(request: gr.Request) -> None:
+        services.stops.stop(request.session_hash)
+
+    go.click(
+        classify_batch,
+        [file, chosen],
+        [result, last],
+        api_name="classify_batch",
+        concurrency_limit=1,
+        concurrency_id="batch",
+        show_progress_on=result,
+    ).success(summary, last, status, **QUIET)
+    stop.click(stop_batch, **QUIET)
+
+
+def _summary(batch: Batch, language: Language) -> str:
+    done, rows = f"{batch.done:,}", f"{batch.rows:,}"
+    if batch.done < batch.rows:
+        said = say("batch.stopped", language, done=done, rows=rows)
+    else:
+        rate = f"{batch.rows / max(batch.seconds, 1e-3):,.0f}"
+        time = duration(batch.seconds, language)
+        said = say("batch.done", language, rows=rows, time=time, rate=rate)
+    return f'<p class="lab-quiet" role="status">{said}</p>'

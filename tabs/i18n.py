@@ -1,0 +1,265 @@
+"""Every word of the page in both languages: one table, key → (English, 中文).
+
+Static texts go to the browser through `gr.I18n(**translations())` and follow its language there;
+texts made by a handler come from `say(key, language, …)`. Values filled into a text are plain
+words: whoever puts the result into HTML escapes it.
+"""
+# ruff: noqa: E501 - a text is easier to read and to translate on one line
+
+from __future__ import annotations
+
+from hub_utils.errors import LabError
+from tabs.language import LOCALES, Language
+
+TEXTS: dict[str, tuple[str, str]] = {
+    # the page
+    "page.title": ("LLM Core Lab", "LLM Core Lab"),
+    "page.tagline": (
+        "Train a model, publish it to your Hub, and use it here. Five small models of the LLM core.",
+        "训练模型，发布到你的 Hub，就在这里使用。LLM 核心的五个小模型。",
+    ),
+    "page.theme": ("Light or dark", "浅色或深色"),
+    "page.language": ("Language", "语言"),
+    "page.error": (
+        "Something unexpected went wrong; nothing you typed is lost. The log of the app has the details.",
+        "出现了意外的问题，你输入的内容没有丢失。详情见应用日志。",
+    ),
+    "page.error_title": ("This did not work", "没有成功"),
+    "page.note_title": ("Note", "提示"),
+    "tab.classify": ("Classify", "文本分类"),
+    "tab.hub": ("Hub", "Hub"),
+    # classify
+    "classify.intro": (
+        "<h2>What is this text about?</h2><p>A small BERT, fine-tuned here with LoRA, reads the text and says "
+        "how sure it is of every label. Below the answer, the words that decided are marked.</p>",
+        "<h2>这段文字讲的是什么？</h2><p>一个在本地用 LoRA 微调的小型 BERT 读完文字，给出每个标签的把握程度；"
+        "答案下方标出起决定作用的词。</p>",
+    ),
+    "classify.text": ("Text", "文本"),
+    "classify.placeholder": (
+        "Paste a news item, or pick an example below",
+        "粘贴一则新闻，或点选下面的例子",
+    ),
+    "classify.go": ("Classify", "分类"),
+    "classify.stop": ("Stop", "停止"),
+    "classify.examples": ("Examples: one click classifies", "例子：点一下即可分类"),
+    "classify.label": ("Label and confidence", "标签与置信度"),
+    "classify.words": ("Words that decided", "起决定作用的词"),
+    "classify.for_much": ("strongly for", "强烈支持"),
+    "classify.for": ("for", "支持"),
+    "classify.against": ("against", "反对"),
+    "classify.against_much": ("strongly against", "强烈反对"),
+    "classify.latency": (
+        "Answered in {ms} ms by revision {revision}.",
+        "用时 {ms} 毫秒，模型版本 {revision}。",
+    ),
+    "classify.truncated": (
+        "Only the first {tokens} tokens were read; the text is longer.",
+        "文本较长，只读取了前 {tokens} 个词元。",
+    ),
+    "classify.model": ("Model", "模型"),
+    "classify.empty": (
+        "There is no text to classify; type or paste some, or pick an example.",
+        "没有可分类的文本；请输入、粘贴，或点选一个例子。",
+    ),
+    "classify.too_long": (
+        "The text has {given} characters; up to {limit} are accepted. Send a shorter part, or use a file.",
+        "文本有 {given} 个字符，上限为 {limit}。请缩短，或改用文件。",
+    ),
+    "classify.unknown_model": (
+        "{repo} is not a published classifier of this namespace; pick one in the list.",
+        "{repo} 不是这个命名空间里已发布的分类模型；请在列表中选择。",
+    ),
+    "classify.load_new": ("Load revision {revision}", "载入版本 {revision}"),
+    # provenance and notices
+    "model.served": ("served at", "当前版本"),
+    "model.card": ("model card", "模型卡"),
+    "model.pinned": ("pinned", "已固定"),
+    "notice.offer": (
+        "A new revision, {revision}, is published. The page still serves {served}.",
+        "已发布新版本 {revision}，页面仍在使用 {served}。",
+    ),
+    "notice.waiting": (
+        "Waiting for {repo}: it is not published yet. This tab comes alive by itself when it lands.",
+        "正在等待 {repo}：尚未发布。发布后本页会自动启用。",
+    ),
+    "notice.waiting_how": (
+        "Train it on the Hub tab, or with `{command}`.",
+        "请在 Hub 页训练，或运行 `{command}`。",
+    ),
+    "notice.loading": ("Loading {repo}…", "正在载入 {repo}……"),
+    "notice.asking": ("Asking the Hub for {repo}…", "正在向 Hub 查询 {repo}……"),
+    "notice.away": (
+        "The Hub does not answer. The page serves the copy it has, revision {revision}.",
+        "Hub 没有应答，页面使用本地保存的版本 {revision}。",
+    ),
+    "notice.away_empty": (
+        "The Hub does not answer and no copy of {repo} is kept here. The page keeps asking.",
+        "Hub 没有应答，本地也没有 {repo} 的副本。页面会继续尝试。",
+    ),
+    # batch
+    "batch.intro": (
+        "<h3>A whole file</h3><p>A CSV, TSV, JSON Lines or Parquet file with a column <code>text</code> (or a "
+        "single column): up to 10,000 rows and 20 MB. You get a CSV with the label of every row and its confidence.</p>",
+        "<h3>整个文件</h3><p>CSV、TSV、JSON Lines 或 Parquet 文件，含 <code>text</code> 列（或只有一列）："
+        "至多 10,000 行、20 MB。返回的 CSV 每行都有标签与置信度。</p>",
+    ),
+    "batch.file": ("File", "文件"),
+    "batch.go": ("Classify the file", "对文件分类"),
+    "batch.result": ("Result (CSV)", "结果（CSV）"),
+    "batch.unit": ("rows", "行"),
+    "batch.done": (
+        "{rows} rows in {time}, {rate} a second.",
+        "{rows} 行，用时 {time}，每秒 {rate} 行。",
+    ),
+    "batch.stopped": (
+        "Stopped after {done} of {rows} rows; the file has those.",
+        "已停止：完成 {done} / {rows} 行，结果文件含已完成部分。",
+    ),
+    "batch.none": ("Choose a file first.", "请先选择文件。"),
+    "batch.suffix": (
+        "{name} is of a kind that is not read here. Use one of: {known}.",
+        "无法读取 {name} 这种格式。可用格式：{known}。",
+    ),
+    "batch.no_rows": (
+        "{name} has no rows. Put one text on each row, under a header `text`.",
+        "{name} 没有数据行。请在表头 `text` 下每行放一段文本。",
+    ),
+    "batch.no_text": (
+        "{name} has no column `text`; it has: {columns}. Rename the column that holds the texts.",
+        "{name} 没有 `text` 列；现有列：{columns}。请将存放文本的列改名为 `text`。",
+    ),
+    "batch.empty_row": (
+        "{name}, row {row}: the text is empty. Give that row a text, or remove it.",
+        "{name} 第 {row} 行的文本为空。请补上文本，或删除该行。",
+    ),
+    "batch.too_big": (
+        "{name} has {given} MB; up to {limit} MB are accepted. Split the file.",
+        "{name} 有 {given} MB，上限为 {limit} MB。请拆分文件。",
+    ),
+    "batch.too_many": (
+        "{name} has {given} rows; up to {limit} are accepted. Split the file.",
+        "{name} 有 {given} 行，上限为 {limit} 行。请拆分文件。",
+    ),
+    # hub
+    "hub.intro": (
+        "<h2>What is published where</h2><p>Every model and data set of this lab is a repository on a Hub, with its "
+        "history. Train what is missing, watch it land, and go back to an older revision when you like it better.</p>",
+        "<h2>发布了什么，在哪里</h2><p>本实验室的每个模型和数据集都是 Hub 上带历史的仓库。缺什么就训练什么，看着它发布；"
+        "更喜欢旧版本，就退回去。</p>",
+    ),
+    "hub.embedded": ("Embedded Hub at", "内置 Hub："),
+    "hub.remote": ("Hub at", "Hub："),
+    "hub.namespace": ("namespace", "命名空间"),
+    "hub.away": (
+        "does not answer; what is shown was true when it last did",
+        "没有应答；以下是它上次应答时的情况",
+    ),
+    "hub.published": ("Published", "已发布"),
+    "hub.repository": ("Repository", "仓库"),
+    "hub.revision": ("Revision", "版本"),
+    "hub.metric": ("Headline", "主要指标"),
+    "hub.updated": ("Updated", "更新时间"),
+    "hub.serving": ("serving", "使用中"),
+    "hub.private": ("private", "私有"),
+    "hub.nothing": ("Nothing yet in this namespace.", "这个命名空间还是空的。"),
+    "hub.model": ("model", "模型"),
+    "hub.dataset": ("data set", "数据集"),
+    "hub.space": ("Space", "Space"),
+    "hub.training_section": ("<h3>Training</h3>", "<h3>训练</h3>"),
+    "hub.train_missing": ("Train and publish what is missing", "训练并发布缺少的模型"),
+    "hub.train_again": ("Train again", "重新训练"),
+    "hub.stop": ("Stop the training", "停止训练"),
+    "hub.none_missing": (
+        "Nothing is missing: every artefact is published.",
+        "什么都不缺：全部已发布。",
+    ),
+    "hub.missing": ("Not published yet: {repos}.", "尚未发布：{repos}。"),
+    "hub.started": ("The training has started; follow it here.", "训练已开始，可在此查看进度。"),
+    "hub.history_section": (
+        "<h3>History and rollback</h3><p>Pick a commit and the page serves it, now and after a restart.</p>",
+        "<h3>历史与回退</h3><p>选中一个提交，页面就使用它，重启后依然有效。</p>",
+    ),
+    "hub.commits": ("Recent commits, newest first", "最近的提交，新的在前"),
+    "hub.pin": ("Serve this revision", "使用所选版本"),
+    "hub.unpin": ("Serve the newest", "使用最新版本"),
+    "hub.pinned": ("{repo} is pinned to {revision}.", "{repo} 已固定在 {revision}。"),
+    "hub.unpinned": ("{repo} serves its newest revision.", "{repo} 使用最新版本。"),
+    "hub.pick": ("Pick a commit in the list first.", "请先在列表中选一个提交。"),
+    "hub.fixed": (
+        "LAB_REVISIONS pins {repo} to {revision}; change that variable and start the app again.",
+        "LAB_REVISIONS 已将 {repo} 固定在 {revision}；请修改该变量后重新启动应用。",
+    ),
+    "hub.read_only_note": (
+        "<p>This page is read-only: it serves models and changes nothing. Run the lab on your own machine to train, "
+        "publish or roll back.</p>",
+        "<p>本页只读：只提供模型，不做更改。要训练、发布或回退，请在自己的机器上运行本实验室。</p>",
+    ),
+    "hub.read_only": (
+        "This page is read-only: it serves models and changes nothing.",
+        "本页只读：只提供模型，不做更改。",
+    ),
+    # training
+    "job.idle": ("No training runs.", "没有训练在进行。"),
+    "job.queued": ("{recipe}: waits for its turn", "{recipe}：排队中"),
+    "job.running": ("{recipe}: {phase}", "{recipe}：{phase}"),
+    "job.starting": ("starting", "启动中"),
+    "job.finished": ("{recipe}: finished and published", "{recipe}：已完成并发布"),
+    "job.failed": ("{recipe}: did not finish. {problem}", "{recipe}：未完成。{problem}"),
+    "job.stopped": ("{recipe}: stopped", "{recipe}：已停止"),
+    "job.step": ("step {step} of {steps}", "第 {step} / {steps} 步"),
+    "job.loss": ("loss {loss}", "损失 {loss}"),
+    "job.left": ("about {time} left", "约剩 {time}"),
+    "job.curve": ("Training loss by step", "各步的训练损失"),
+    "time.seconds": ("{n} s", "{n} 秒"),
+    "time.minutes": ("{n} min", "{n} 分钟"),
+    # errors, by their class: in English the sentence itself is shown
+    "error.HubUnavailableError": ("{detail}", "Hub 没有应答。（{detail}）"),
+    "error.RepoNotFoundError": ("{detail}", "找不到这个仓库，或尚未发布。（{detail}）"),
+    "error.RevisionNotFoundError": ("{detail}", "仓库里没有这个版本。（{detail}）"),
+    "error.EntryNotFoundError": ("{detail}", "仓库里没有这个文件。（{detail}）"),
+    "error.AccessError": ("{detail}", "Hub 拒绝访问：令牌不对，或没有权限。（{detail}）"),
+    "error.UnsafeWeightsError": (
+        "{detail}",
+        "权重是 pickle 格式，可能执行任意代码，已拒绝载入。（{detail}）",
+    ),
+    "error.DataError": ("{detail}", "数据文件有问题。（{detail}）"),
+    "error.LabError": ("{detail}", "没有成功。（{detail}）"),
+}
+
+
+class PageError(LabError):
+    """An expected error of the page itself: a row of the table, so that both languages have it."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(say(key, "en", **values))
+        self.key, self.values = key, values
+
+
+def say(key: str, language: Language, **values: object) -> str:
+    """The text of `key` with `values` filled in."""
+    return TEXTS[key][0 if language == "en" else 1].format(**values)
+
+
+def sentence(error: LabError, language: Language) -> str:
+    """What to show of an expected error: the sentence, the hint, in the reader's language."""
+    if isinstance(error, PageError):
+        return say(error.key, language, **error.values)
+    names = (kind.__name__ for kind in type(error).__mro__)
+    key = next(f"error.{name}" for name in names if f"error.{name}" in TEXTS)
+    return say(key, language, detail=f"{error} {error.hint}".strip())
+
+
+def duration(seconds: float, language: Language) -> str:
+    """Seconds as a reader counts them: "40 s", "3 min"."""
+    if seconds < 90:
+        return say("time.seconds", language, n=max(1, round(seconds)))
+    return say("time.minutes", language, n=round(seconds / 60))
+
+
+def translations() -> dict[str, dict[str, str]]:
+    """The table as `gr.I18n` takes it, by the front end's locale names."""
+    return {
+        locale: {key: pair[index] for key, pair in TEXTS.items()}
+        for index, locale in enumerate(LOCALES.values())
+    }

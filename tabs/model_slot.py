@@ -1,0 +1,191 @@
+"""One model that a tab serves: what is published, what is loaded, and the swap between them.
+
+`refresh` asks the Hub, `load` brings a revision into memory and swaps it in when it is ready; the
+model that served before answers until then. Both may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from hub_utils.errors import (
+    HubUnavailableError,
+    LabError,
+    RepoNotFoundError,
+    RevisionNotFoundError,
+)
+from hub_utils.names import RepoId
+from hub_utils.pins import Pin
+
+if TYPE_CHECKING:
+    from hub_utils.cards import Metric
+    from hub_utils.connection import Hub
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True)
+class Served(Generic[M]):
+    """A model in memory and where it came from."""
+
+    model: M
+    repo: RepoId
+    revision: str  # 40 hex digits
+    folder: Path
+    metric: Metric | None = None  # the card's headline
+
+
+@dataclass(frozen=True)
+class SlotState(Generic[M]):
+    """A snapshot of a slot."""
+
+    repo: RepoId
+    served: Served[M] | None = None
+    newest: str | None = None  # the newest published revision, when known
+    pin: Pin | None = None
+    away: bool = False  # the Hub did not answer the last time
+    loading: bool = False
+    asked: bool = False  # whether the Hub was asked at all yet
+    problem: LabError | None = None
+
+    @property
+    def offered(self) -> str | None:
+        """A newer revision that the user may load."""
+        if self.served is None or self.pin or self.loading or self.newest is None:
+            return None
+        return self.newest if self.newest != self.served.revision else None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing is published yet."""
+        return self.asked and self.served is None and self.newest is None and not self.away
+
+
+class ModelSlot(Generic[M]):
+    """Loads a repository's pinned or newest revision, lazily, and swaps without a gap."""
+
+    def __init__(
+        self,
+        repo: RepoId,
+        *,
+        hub: Hub,
+        pin_of: Callable[[RepoId], Pin | None],
+        open_model: Callable[[Path], M],
+    ) -> None:
+        """`pin_of` says what is to be served instead of the newest; `open_model` opens a folder."""
+        self._hub, self._pin_of, self._open = hub, pin_of, open_model
+        self._state: SlotState[M] = SlotState(repo)
+        self._changed = threading.Condition()
+        self._loads = threading.Lock()  # one load at a time
+        self._failed: str | None = None  # a revision that did not load is not tried again by itself
+
+    @property
+    def repo(self) -> RepoId:
+        """The repository this slot serves."""
+        return self._state.repo
+
+    @property
+    def state(self) -> SlotState[M]:
+        """How it stands now."""
+        with self._changed:
+            return replace(self._state, pin=self._pin_of(self.repo))
+
+    def refresh(self) -> None:
+        """Ask the Hub for the newest revision; load it if nothing serves yet."""
+        from hub_utils.pull import resolve
+
+        try:
+            newest = resolve(self.repo, hub=self._hub)
+            problem = self._state.problem if self._failed == newest else None
+            self._update(newest=newest, away=False, asked=True, problem=problem)
+        except (RepoNotFoundError, RevisionNotFoundError):
+            self._update(newest=None, away=False, asked=True)
+        except HubUnavailableError:
+            self._update(away=True, asked=True)
+        except LabError as error:
+            self._update(problem=error, asked=True)
+        state = self.state
+        wanted = state.pin.revision if state.pin else state.newest
+        if state.served is None and (wanted or state.away) and wanted != (self._failed or ""):
+            self.load()
+
+    def load(self) -> None:
+        """Load the pinned or else the newest revision; on failure the one before keeps serving."""
+        with self._loads:
+            pin = self._pin_of(self.repo)
+            revision = pin.revision if pin else None
+            self._update(loading=True)
+            try:
+                served, away = self._pull(revision)
+            except LabError as error:
+                self._failed = revision or self._state.newest
+                self._update(loading=False, problem=error)
+            else:
+                self._failed = None
+                newest = self._state.newest if away or revision else served.revision
+                self._update(loading=False, served=served, newest=newest, away=away, problem=None)
+
+    def serving(self, timeout: float) -> Served[M]:
+        """What serves now; waits up to `timeout` seconds for a load. LabError if nothing."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._settled(), timeout)
+            state = self._state
+        if state.served is not None:
+            return state.served
+        if state.problem is not None:
+            raise state.problem
+        raise RepoNotFoundError(
+            f"{state.repo} is not published yet.",
+            hint="Train it on the Hub tab, or with: python -m training bert --push",
+        )
+
+    def _settled(self) -> bool:
+        state = self._state
+        return state.served is not None or (
+            state.asked
+            and not state.loading
+            and (state.problem is not None or (state.newest is None and not state.away))
+        )
+
+    def _pull(self, revision: str | None) -> tuple[Served[M], bool]:
+        from hub_utils.pull import pull
+
+        pulled = pull(self.repo, hub=self._hub, revision=revision)
+        current = self._state.served
+        if current is not None and current.revision == pulled.revision:
+            return current, pulled.away
+        try:
+            model = self._open(pulled.folder)
+        except LabError:
+            raise
+        except Exception as error:  # whatever a broken checkpoint makes the library raise
+            raise LabError(
+                f"{self.repo} at {pulled.revision[:7]} cannot be loaded: {_first_line(error)}",
+                hint="Load an older revision on the Hub tab, or publish it again.",
+            ) from error
+        served = Served(model, self.repo, pulled.revision, pulled.folder, headline(pulled.folder))
+        return served, pulled.away
+
+    def _update(self, **changes: object) -> None:
+        with self._changed:
+            self._state = replace(self._state, **changes)  # type: ignore[arg-type]
+            self._changed.notify_all()
+
+
+def headline(folder: Path) -> Metric | None:
+    """The first figure of the card in `folder`, if it has one."""
+    from hub_utils.cards import front_matter, headline_metric
+
+    try:
+        card = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    return headline_metric(front_matter(card))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

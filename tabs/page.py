@@ -1,0 +1,135 @@
+"""The page: header, the tabs of the registry, and how it is launched."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import warnings
+from typing import Any
+
+import gradio as gr
+
+from hub_utils.errors import LabError
+from tabs.i18n import translations
+from tabs.language import LanguageMiddleware
+from tabs.registry import TABS
+from tabs.services import Services
+from tabs.theme import STYLE, lab_theme
+from tabs.widgets import text
+
+QUEUE_SIZE = 64  # waiting calls; more are told to come back later
+MAX_UPLOAD = "20mb"
+
+# A pine seal with five dots in a ring: the five models around one loop.
+SEAL = (
+    '<svg class="lab-seal" viewBox="0 0 42 42" aria-hidden="true">'
+    '<rect width="42" height="42" rx="9" fill="#22564e"/>'
+    '<circle cx="21" cy="21" r="10.5" fill="none" stroke="#b3d7ce" stroke-width="1.6"/>'
+    '<g fill="#faf9f6"><circle cx="21" cy="10.5" r="3"/><circle cx="31" cy="17.8" r="3"/>'
+    '<circle cx="27.2" cy="29.5" r="3"/><circle cx="14.8" cy="29.5" r="3"/>'
+    '<circle cx="11" cy="17.8" r="3"/></g></svg>'
+)
+HEADER = (
+    '<div class="lab-header">{seal}<div class="lab-title"><h1 class="lab-name">{title}</h1>'
+    '<p class="lab-tagline">{tagline}</p></div><nav class="lab-tools" aria-label="{language}">'
+    '<a href="?lang=en" hreflang="en" lang="en">English</a>'
+    '<a href="?lang=zh" hreflang="zh" lang="zh">中文</a>'
+    '<button type="button" aria-label="{theme}" title="{theme}" onclick="labTheme()">◐</button>'
+    "</nav></div>"
+)
+# The choice of light or dark is kept in this browser; Gradio reads it from the address.
+HEAD = """<script>
+(() => {
+  const kept = localStorage.getItem("lab-theme"), here = new URL(location);
+  if (kept && !here.searchParams.has("__theme")) {
+    here.searchParams.set("__theme", kept);
+    history.replaceState(null, "", here);
+  }
+  window.labTheme = () => {
+    const dark = document.body.classList.toggle("dark");
+    localStorage.setItem("lab-theme", dark ? "dark" : "light");
+  };
+})();
+</script><meta name="color-scheme" content="light dark">"""
+
+
+class LabPage(gr.Blocks):  # type: ignore[misc]
+    """Blocks that know their services and how they want to be launched."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(title="LLM Core Lab", analytics_enabled=False)
+        self.services = services
+
+    def launch(self, *, train_missing: bool = False, **options: Any) -> Any:
+        """`Blocks.launch` with the lab's look; watching and warming begin when the page is up."""
+        block = not options.pop("prevent_thread_lock", False)
+        with warnings.catch_warnings():
+            # The chosen model is a State; a tool call by MCP means the default model.
+            warnings.filterwarnings("ignore", message="This MCP server includes a tool that has a")
+            launched = super().launch(**{**self._look(), **options}, prevent_thread_lock=True)
+        sys.stdout.write(f"LLM Core Lab is at {self.local_url}  (Ctrl-C ends it)\n")
+        sys.stdout.flush()
+        self.services.start(train_missing=train_missing)
+        if block:
+            try:
+                self.block_thread()
+            finally:
+                self.close()
+        return launched
+
+    def close(self, verbose: bool = False) -> None:
+        """Close the page, its threads and its trainings."""
+        self.services.close()
+        super().close(verbose=verbose)
+
+    def _look(self) -> dict[str, Any]:
+        from starlette.middleware import Middleware
+
+        return {
+            "server_port": _free_port(self.services.settings.port),
+            "quiet": True,
+            "theme": lab_theme(),
+            "css_paths": STYLE,
+            "i18n": gr.I18n(**_translations()),
+            "app_kwargs": {"middleware": [Middleware(LanguageMiddleware, head=HEAD)]},
+            "mcp_server": True,
+            "footer_links": ["api"],
+            "run_history": False,
+            "ssr_mode": False,  # the language is set in the page that Python serves
+            "max_file_size": MAX_UPLOAD,
+        }
+
+
+def build_page(services: Services) -> LabPage:
+    """Lay the page out; nothing is asked of the Hub and no model is loaded."""
+    with LabPage(services) as page:
+        gr.HTML(text("page.header"))
+        with gr.Tabs():
+            for tab in TABS:
+                with gr.Tab(text(f"tab.{tab.name}"), id=tab.name):
+                    tab.build(services)
+    page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=1)
+    return page
+
+
+def _free_port(wanted: int) -> int:
+    """`wanted`, or for 0 one that the system picks. Raises LabError when it is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            raise LabError(
+                f"Port {wanted} of this machine is taken, perhaps by another lab.",
+                hint=f"Close that, or choose another port: LAB_PORT={wanted + 1}",
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _translations() -> dict[str, dict[str, str]]:
+    """The table of texts and the header made from it."""
+    both = translations()
+    for texts in both.values():
+        words = {key: texts[f"page.{key}"] for key in ("title", "tagline", "language", "theme")}
+        texts["page.header"] = HEADER.format(seal=SEAL, **words)
+    return both

@@ -1,0 +1,38 @@
+"""The page's tabs, in order. A new tab is a module with `build` and a row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tabs.services import Services
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One tab: its texts are `tab.<name>` and its layout is `build(services)` in `module`."""
+
+    name: str
+    module: str
+    repo: str = ""  # the artefact it serves, by default, in the user's namespace
+    recipe: str = ""  # `python -m training <recipe>` makes that artefact
+
+    @property
+    def build(self) -> Callable[[Services], None]:
+        """The function that lays the tab out; its module imports Gradio, so it is loaded on use."""
+        function: Callable[[Services], None] = import_module(self.module).build
+        return function
+
+
+TABS: tuple[Tab, ...] = (
+    Tab("classify", "tabs.classify", repo="reuters-classifier", recipe="bert"),
+    Tab("hub", "tabs.hub"),
+)
+
+
+def tab_named(name: str) -> Tab:
+    """The row of that name."""
+    return next(tab for tab in TABS if tab.name == name)

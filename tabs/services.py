@@ -1,0 +1,234 @@
+"""What the tabs may use: models, trainings, the catalogue, pins. Plain Python; knows no Gradio.
+
+Nothing starts in the constructor. `start` begins to watch the Hub and warms the models (after the
+page is up); `close` ends every thread and process.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub_utils.errors import HubUnavailableError, LabError
+from hub_utils.names import RepoId
+from hub_utils.pins import Pin, PinStore, effective_pin
+from hub_utils.settings import Settings
+from tabs.catalog import Catalog
+from tabs.i18n import PageError
+from tabs.model_slot import ModelSlot
+from tabs.registry import TABS, Tab, tab_named
+from tabs.training_jobs import TrainingJobs
+
+if TYPE_CHECKING:
+    from training.bert.inference import Classifier
+
+    from hub_utils.connection import Hub
+
+log = logging.getLogger(__name__)
+WATCH_LOCAL_S = 2.0
+WATCH_REMOTE_S = 30.0  # be polite to a Hub that others use
+MAX_LOADED = 3  # classifiers in memory; the one chosen longest ago goes first
+CLASSIFICATION = "text-classification"
+
+
+class Stops:
+    """Stop requests for long answers, by the session that asked."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, threading.Event] = {}
+
+    @contextmanager
+    def watching(self, session: str | None) -> Iterator[threading.Event]:
+        """A request for `session`, unset; whoever works inside looks at it."""
+        event = self._events[session or ""] = threading.Event()
+        try:
+            yield event
+        finally:
+            self._events.pop(session or "", None)
+
+    def stop(self, session: str | None) -> None:
+        """Ask the work of `session` to stop."""
+        if event := self._events.get(session or ""):
+            event.set()
+
+
+class Services:
+    """The one object that a tab gets."""
+
+    def __init__(self, settings: Settings, hub: Hub, *, jobs: TrainingJobs | None = None) -> None:
+        self.settings, self.hub = settings, hub
+        lab = settings.hub_root.resolve().parent
+        self.catalog = Catalog(hub)
+        self.jobs = jobs or TrainingJobs(lab / "runs")
+        self.stops = Stops()
+        self._pins = PinStore(lab / "pins.json")
+        self._slots: dict[str, ModelSlot[Classifier]] = {}
+        self._lock = threading.Lock()
+        self._poke = threading.Event()
+        self._closing = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    # Life
+
+    def start(self, *, train_missing: bool = False) -> None:
+        """Watch the Hub and warm the models; with `train_missing`, train what is not there."""
+        if self._watcher is None:
+            self._watcher = threading.Thread(
+                target=self._watch, args=(train_missing,), name="watch-hub", daemon=True
+            )
+            self._watcher.start()
+
+    def close(self) -> None:
+        """End the watch, the trainings and the files made for downloads."""
+        self._closing.set()
+        self._poke.set()
+        self.jobs.close()
+        if self._watcher is not None:
+            self._watcher.join(timeout=5)
+        if "_scratch" in self.__dict__:
+            self._scratch.cleanup()
+
+    def poke(self) -> None:
+        """Have the Hub asked now instead of at the next turn."""
+        self._poke.set()
+
+    def scratch(self) -> Path:
+        """A new folder that lives as long as the app."""
+        return Path(tempfile.mkdtemp(dir=self._scratch.name))
+
+    @cached_property
+    def _scratch(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(prefix="lab-")
+
+    # Models
+
+    def classifier(self, repo: str = "") -> ModelSlot[Classifier]:
+        """The slot of a classifier: the one chosen, or the tab's default. PageError for others."""
+        wanted = self.default_repo(tab_named("classify"))
+        if repo and repo != str(wanted):
+            if repo not in self.classifiers():
+                raise PageError("classify.unknown_model", repo=repo)
+            wanted = self._repo(repo)
+        with self._lock:
+            slot = self._slots.pop(str(wanted), None) or self._new_slot(wanted)
+            self._slots[str(wanted)] = slot  # the newest use is last
+            if len(self._slots) > MAX_LOADED:
+                del self._slots[next(iter(self._slots))]
+        return slot
+
+    def classifiers(self) -> tuple[str, ...]:
+        """Ids of the published classifiers that the tab can serve, its default first."""
+        default = str(self.default_repo(tab_named("classify")))
+        found = (str(item.repo) for item in self.catalog.listing.of_task(CLASSIFICATION))
+        return (default, *(repo for repo in found if repo != default))
+
+    def default_repo(self, tab: Tab) -> RepoId:
+        """What a tab serves unless the user chooses: LAB_MODELS, else the registry's name."""
+        return self._repo(self.settings.models.get(tab.name) or tab.repo)
+
+    def own_repo(self, tab: Tab) -> RepoId:
+        """What the tab's recipe publishes."""
+        return self._repo(tab.repo)
+
+    def serving(self, repo: RepoId) -> str | None:
+        """The revision of `repo` that is in memory, if it is."""
+        with self._lock:
+            slot = self._slots.get(str(repo))
+        return slot.state.served.revision if slot and slot.state.served else None
+
+    def refresh(self) -> None:
+        """Ask the Hub about every slot and for the list."""
+        with self._lock:
+            slots = list(self._slots.values())
+        for slot in slots:
+            slot.refresh()
+        if any(slot.state.away for slot in slots):
+            self.catalog.lose()
+        else:
+            self.catalog.refresh()
+
+    # Training, publishing, rolling back
+
+    def missing(self) -> tuple[Tab, ...]:
+        """Tabs whose own artefact can be trained here and is not published."""
+        self.refresh()
+        listing = self.catalog.listing
+        if listing.away:
+            raise HubUnavailableError(f"{self.hub.endpoint} does not answer.")
+        return tuple(t for t in TABS if t.recipe and not listing.has(self.own_repo(t)))
+
+    def train(self, tabs: Iterable[Tab]) -> None:
+        """Train and publish the artefacts of `tabs`, one after the other."""
+        self.refuse_read_only()
+        for tab in tabs:
+            self.jobs.start(tab.recipe, ("--repo", tab.repo, "--push"))
+
+    def pin_of(self, repo: RepoId) -> Pin | None:
+        """What is to be served of `repo` instead of the newest revision."""
+        return effective_pin(repo, revisions=self.settings.revisions, pins=self._pins)
+
+    def pin(self, repo: RepoId, revision: str | None) -> None:
+        """Serve `revision` of `repo` from now on, or (None) the newest."""
+        self.refuse_read_only()
+        current = self.pin_of(repo)
+        if current is not None and current.by == "environment":
+            raise PageError("hub.fixed", repo=repo, revision=current.revision)
+        self._set_pin(repo, revision)
+        with self._lock:
+            slot = self._slots.get(str(repo))
+        if slot is None:
+            return
+        slot.load()
+        if problem := slot.state.problem:
+            self._set_pin(repo, current.revision if current else None)
+            slot.load()  # what served before, which is still in memory
+            raise problem
+
+    def refuse_read_only(self) -> None:
+        """Raise when this page may only be looked at."""
+        if self.settings.read_only:
+            raise PageError("hub.read_only")
+
+    def _repo(self, text: str) -> RepoId:
+        return RepoId.parse(text, namespace=self.hub.namespace)
+
+    def _set_pin(self, repo: RepoId, revision: str | None) -> None:
+        if revision:
+            self._pins.set(repo, revision)
+        else:
+            self._pins.clear(repo)
+
+    def _new_slot(self, repo: RepoId) -> ModelSlot[Classifier]:
+        self._poke.set()
+        return ModelSlot(repo, hub=self.hub, pin_of=self.pin_of, open_model=_open_classifier)
+
+    def _watch(self, train_missing: bool) -> None:
+        self.classifier()
+        pause = WATCH_REMOTE_S if self.hub.private_by_default else WATCH_LOCAL_S
+        while not self._closing.is_set():
+            self._poke.clear()
+            self._guarded(self.refresh)
+            if train_missing and not self.catalog.listing.away:
+                train_missing = False
+                self._guarded(lambda: self.train(self.missing()))
+            self._poke.wait(pause)
+
+    def _guarded(self, work: Any) -> None:
+        try:
+            work()
+        except LabError as error:
+            log.warning("%s", error)
+        except Exception:  # the watch goes on: the next answer may be a good one
+            log.exception("asking the Hub failed")
+
+
+def _open_classifier(folder: Path) -> Any:
+    from training.bert.inference import load
+
+    return load(folder)

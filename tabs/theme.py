@@ -1,0 +1,141 @@
+"""The look of the page: paper, ink and pine, in fonts that the reader's system has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+from gradio.themes.utils import colors, sizes
+
+STYLE = Path(__file__).with_name("style.css")
+
+PINE = colors.Color(
+    name="pine",
+    c50="#eef6f4",
+    c100="#d8ebe6",
+    c200="#b3d7ce",
+    c300="#86bdb1",
+    c400="#5a9f92",
+    c500="#3b8377",
+    c600="#2a6a60",
+    c700="#22564e",
+    c800="#1d453f",
+    c900="#193934",
+    c950="#0c211e",
+)
+STONE = colors.Color(
+    name="paper",
+    c50="#faf9f6",
+    c100="#f3f1ec",
+    c200="#e6e3dc",
+    c300="#d3cfc5",
+    c400="#a5a096",
+    c500="#77736a",
+    c600="#5b5851",
+    c700="#454340",
+    c800="#2b2a28",
+    c900="#1e1d1c",
+    c950="#151514",
+)
+SANS = (
+    "system-ui",
+    "-apple-system",
+    "Segoe UI",
+    "Roboto",
+    "Helvetica Neue",
+    "Noto Sans",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Microsoft YaHei",
+    "Noto Sans CJK SC",
+    "sans-serif",
+)
+MONO = (
+    "ui-monospace",
+    "SF Mono",
+    "Cascadia Mono",
+    "Menlo",
+    "Consolas",
+    "DejaVu Sans Mono",
+    "monospace",
+)
+
+
+def lab_theme() -> gr.themes.Base:
+    """The theme for `launch(theme=…)`."""
+    theme = gr.themes.Base(
+        primary_hue=PINE,
+        secondary_hue=PINE,
+        neutral_hue=STONE,
+        radius_size=sizes.radius_sm,
+        font=SANS,
+        font_mono=MONO,
+    )
+    return theme.set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        body_text_color="*neutral_900",
+        body_text_color_dark="*neutral_100",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        background_fill_primary="white",
+        background_fill_primary_dark="*neutral_900",
+        background_fill_secondary="*neutral_50",
+        background_fill_secondary_dark="*neutral_900",
+        border_color_primary="*neutral_200",
+        border_color_primary_dark="*neutral_800",
+        block_background_fill="white",
+        block_background_fill_dark="*neutral_900",
+        block_border_width="1px",
+        block_shadow="none",
+        block_title_text_weight="500",
+        block_title_text_color="*neutral_600",
+        block_title_text_color_dark="*neutral_400",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_label_border_width="0px",
+        block_label_text_color="*neutral_600",
+        block_label_text_color_dark="*neutral_400",
+        block_label_text_weight="500",
+        input_background_fill="white",
+        input_background_fill_dark="*neutral_950",
+        input_border_color="*neutral_300",
+        input_border_color_dark="*neutral_700",
+        input_border_color_focus="*primary_600",
+        input_border_color_focus_dark="*primary_300",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+        link_text_color_hover="*primary_900",
+        link_text_color_hover_dark="*primary_100",
+        link_text_color_visited="*primary_700",
+        link_text_color_visited_dark="*primary_300",
+        color_accent="*primary_600",
+        border_color_accent_dark="*primary_400",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_300",
+        button_primary_background_fill_hover_dark="*primary_200",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="*neutral_950",
+        button_secondary_background_fill="white",
+        button_secondary_background_fill_hover="*neutral_100",
+        button_secondary_background_fill_dark="*neutral_900",
+        button_secondary_background_fill_hover_dark="*neutral_800",
+        button_secondary_border_color="*neutral_300",
+        button_secondary_border_color_dark="*neutral_700",
+        button_secondary_text_color="*neutral_800",
+        button_secondary_text_color_dark="*neutral_100",
+        button_border_width="1px",
+        button_border_width_dark="1px",
+        button_primary_border_color="transparent",
+        button_primary_border_color_dark="transparent",
+        button_large_text_weight="600",
+        stat_background_fill="*primary_600",
+        stat_background_fill_dark="*primary_400",
+        table_even_background_fill="white",
+        table_odd_background_fill="*neutral_50",
+        table_even_background_fill_dark="*neutral_900",
+        table_odd_background_fill_dark="*neutral_950",
+    )

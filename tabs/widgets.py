@@ -1,0 +1,73 @@
+"""What every tab's layout uses: translated texts, and handlers that speak in sentences."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.i18n import I18nData
+
+from hub_utils.errors import LabError
+from tabs.i18n import say, sentence
+from tabs.language import Language, language_of
+
+log = logging.getLogger(__name__)
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # events that are not part of the API
+QUIET: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}  # a timer's events
+
+
+def text(key: str) -> I18nData:
+    """A text that the browser fills in, in its language."""
+    return I18nData(key)
+
+
+def reader(request: gr.Request | None) -> Language:
+    """The language of whoever sent this request; English for a program."""
+    return language_of(dict(request.headers)) if request is not None else "en"
+
+
+def sentences(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what `handler` raises into a sentence on the page; nothing typed is lost."""
+    if inspect.isgeneratorfunction(handler):
+
+        @functools.wraps(handler)
+        def streaming(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            try:
+                yield from handler(*args, **kwargs)
+            except Exception as error:
+                raise _shown(error, args) from None
+
+        return streaming
+
+    @functools.wraps(handler)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except Exception as error:
+            raise _shown(error, args) from None
+
+    return plain
+
+
+def _shown(error: Exception, args: tuple[Any, ...]) -> Exception:
+    language = reader(next((a for a in args if isinstance(a, gr.Request)), None))
+    if isinstance(error, LabError):
+        said = sentence(error, language)
+    else:
+        log.error("a handler failed", exc_info=error)
+        said = say("page.error", language)
+    title = say("page.error_title", language)
+    return gr.Error(escape(said), title=title, print_exception=False)  # type: ignore[no-any-return]
+
+
+def on_page_load(**event: Any) -> None:
+    """Run an event when a browser opens the page."""
+    from gradio.context import Context
+
+    assert Context.root_block is not None  # noqa: S101 - a tab is always laid out inside a page
+    Context.root_block.load(**event)
