@@ -55,6 +55,12 @@ class EntryNotFound(HubError):
         self.commit = commit
 
 
+class GatedRepo(HubError):
+    """The repository may be known of, but its contents are for those who were let in."""
+
+    status, code = 403, "GatedRepo"
+
+
 class NotFound(HubError):
     """Something that is neither a repository, a revision nor an entry is missing."""
 
@@ -86,9 +92,13 @@ class TooLarge(HubError):
 
 
 class RangeNotSatisfiable(HubError):
-    """The asked bytes lie outside the file."""
+    """The asked bytes lie outside the file, which has `size` bytes."""
 
     status = 416
+
+    def __init__(self, message: str, size: int) -> None:
+        super().__init__(message)
+        self.size = size
 
 
 class UploadMismatch(HubError):

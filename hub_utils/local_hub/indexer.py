@@ -169,9 +169,7 @@ def derive_record(key: RepoKey, repo: GitRepo, settings: RepoSettings) -> RepoRe
         card_data=facts.card_data,
         pipeline_tag=facts.pipeline_tag,
         library_name=facts.library_name,
-        sdk=(card_sdk if isinstance(card_sdk, str) else settings.sdk)
-        if key.type == "space"
-        else None,
+        sdk=sdk if key.type == "space" else None,
         config=facts.config,
     )
 

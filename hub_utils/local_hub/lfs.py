@@ -13,7 +13,6 @@ import secrets
 import shutil
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 from .durable import fsync_folder
 from .errors import DiskFull, UploadMismatch
@@ -66,19 +65,18 @@ class LfsStore:
 
 
 class LfsWriter:
-    """One upload. Leaving the `with` block without `finish()` leaves nothing behind."""
+    """One upload, open for writing. Leaving its `with` block before `publish` leaves nothing."""
 
     def __init__(self, store: LfsStore, sha256: str, size: int) -> None:
+        limit = store.max_bytes
+        if limit is not None and store.used_bytes() + size > limit:
+            raise DiskFull(f"The Hub keeps at most {limit:,} bytes of large files.")
         self._store, self._sha256, self._size = store, sha256, size
         self._hash, self._written = hashlib.sha256(), 0
         self._path = store.incoming / f"{sha256}.{secrets.token_hex(8)}"
-        self._file: BinaryIO | None = None
+        self._file = self._path.open("xb", buffering=0)
 
     def __enter__(self) -> LfsWriter:
-        limit = self._store.max_bytes
-        if limit is not None and self._store.used_bytes() + self._size > limit:
-            raise DiskFull(f"The Hub keeps at most {limit:,} bytes of large files.")
-        self._file = self._path.open("xb", buffering=0)
         return self
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
@@ -94,7 +92,7 @@ class LfsWriter:
         self._hash.update(chunk)
         view = memoryview(chunk)
         while view:  # a raw file may take only a part
-            view = view[self._opened.write(view) :]
+            view = view[self._file.write(view) :]
 
     def finish(self) -> None:
         """Seal and publish."""
@@ -113,8 +111,8 @@ class LfsWriter:
             )
         if self._hash.hexdigest() != self._sha256:
             raise UploadMismatch(f"The bytes do not have the sha256 {self._sha256}.")
-        os.fsync(self._opened.fileno())
-        self._opened.close()
+        os.fsync(self._file.fileno())
+        self._file.close()
 
     def publish(self) -> None:
         """Let the sealed object appear in the store."""
@@ -124,20 +122,13 @@ class LfsWriter:
         for folder in target.parents[:3]:
             fsync_folder(folder)
 
-    @property
-    def _opened(self) -> BinaryIO:
-        if self._file is None:
-            raise ValueError("LfsWriter is used outside of its with block")
-        return self._file
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._file.close()
         self._path.unlink(missing_ok=True)
 
 
