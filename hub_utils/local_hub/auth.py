@@ -13,10 +13,10 @@ from urllib.parse import quote, urlencode
 from starlette.requests import Request
 
 from .errors import Forbidden, Unauthorized
+from .page_session import is_signed_in
 from .records import RepoKey
 from .state import HubState
 
-COOKIE = "hub_token"
 INVALID = "Invalid credentials in Authorization header"
 
 
@@ -38,10 +38,9 @@ def caller_of(request: Request, state: HubState) -> Caller:
         if not _same(_token_in(header), state.token):
             raise Unauthorized(INVALID)
         return Caller(owner=True)
-    cookie = request.cookies.get(COOKIE, "")
     # A cookie travels with requests that other sites cause, so it must not be able to write.
     reading = request.method in ("GET", "HEAD")
-    return Caller(owner=reading and bool(cookie) and _same(cookie, state.token))
+    return Caller(owner=reading and is_signed_in(request, state.token))
 
 
 def signed_link(state: HubState, action: str, key: RepoKey, sha256: str, size: int) -> str:

@@ -12,17 +12,17 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import uvicorn
-
-from .app import build_app
 from .durable import write_durably
-from .state import HubState
-from .store import Store
+
+if TYPE_CHECKING:
+    from .state import HubState
 
 USER = "lab"
 _CHECK_SECONDS = 1.0
@@ -68,6 +68,9 @@ def build_parser() -> argparse.ArgumentParser:
 def serve(options: ServeOptions) -> None:
     """Serve until a signal, or until nobody uses the Hub.
 
+    The first line is printed as soon as the port is ours, before the libraries are imported:
+    requests that come earlier wait in the socket's queue.
+
     Raises:
         ServeError: another process serves this root, or the port is taken.
     """
@@ -77,22 +80,8 @@ def serve(options: ServeOptions) -> None:
         token = options.token or read_token(options.root)
         if not _TOKEN.fullmatch(token):
             raise ServeError("The token must be 8 to 200 printable characters without spaces.")
-        state = _state(options, endpoint, token)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                build_app(state),
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=5,
-            )
-        )
         _announce(options.root, endpoint, token)
-        if options.while_used:
-            _stop_when_unused(server, options.root)
-        server.run(sockets=[listener])
-        state.store.close()
+        _run(options, endpoint, token, listener)
 
 
 def read_token(root: Path) -> str:
@@ -103,7 +92,31 @@ def read_token(root: Path) -> str:
     return path.read_text("ascii").strip()
 
 
+def _run(options: ServeOptions, endpoint: str, token: str, listener: socket.socket) -> None:
+    import uvicorn
+
+    from .app import build_app
+
+    state = _state(options, endpoint, token)
+    config = uvicorn.Config(
+        build_app(state),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    if options.while_used:
+        _when_unused(options.root, lambda: setattr(server, "should_exit", True))
+    server.run(sockets=[listener])
+    state.store.close()
+
+
 def _state(options: ServeOptions, endpoint: str, token: str) -> HubState:
+    from .state import HubState
+    from .store import Store
+
     store = Store(options.root, max_bytes=options.max_bytes)
     # From the token, so that upload links outlive a restart.
     key = hashlib.sha256(b"embedded Hub upload links\0" + token.encode()).digest()
@@ -111,8 +124,9 @@ def _state(options: ServeOptions, endpoint: str, token: str) -> HubState:
     if options.seed:
         from .seed import Seeder
 
-        state.seeder = Seeder(store)
-        state.seeder.start()
+        seeder = Seeder(store)
+        state.seeder = seeder
+        seeder.start()
     return state
 
 
@@ -123,18 +137,19 @@ def _announce(root: Path, endpoint: str, token: str) -> None:
     sys.stdout.flush()
 
 
-def _stop_when_unused(server: uvicorn.Server, root: Path) -> None:
+def _when_unused(root: Path, stop: Callable[[], None]) -> None:
     """The kernel drops a process's lock with the process, so a killed client counts as gone."""
 
     def watch() -> None:
         with (root / "clients.lock").open("a") as clients:
-            while not server.should_exit:
-                threading.Event().wait(_CHECK_SECONDS)
+            while True:
+                time.sleep(_CHECK_SECONDS)
                 try:
                     fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue
-                server.should_exit = True
+                stop()
+                return
 
     threading.Thread(target=watch, name="clients-watch", daemon=True).start()
 
