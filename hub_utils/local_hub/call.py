@@ -97,11 +97,8 @@ class Call:
             key = self.key
         except BadRequest as error:
             raise RepoNotFound(f"Repository not found: {error}") from error
-        try:
-            record = self.state.store.get_repo(key)
-        except RepoNotFound:
-            self.state.seeder.wait_for(key)
-            record = self.state.store.get_repo(key)
+        self.state.seeder.wait_for(key)  # a seed that is being written exists and is empty
+        record = self.state.store.get_repo(key)
         if record.private and not self.caller.owner:
             raise RepoNotFound(f"Repository not found: {key}.")
         if contents and record.gated and not self.caller.owner:

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 AUTHOR = "lab-seeds"  # tells the seeder's commits from everybody else's
 STAMPS = "seeds.json"
+WAIT_S = 60.0  # a request gives up on a seed after this
 LFS_SUFFIXES = (".parquet", ".safetensors")
 
 Files = Mapping[str, bytes | Path]
@@ -109,15 +110,14 @@ class Seeder:
             for event in self._done.values():
                 event.set()
 
-    def wait_for(self, key: RepoKey, timeout: float | None = 60.0) -> bool:
-        """Block until a seed has been dealt with; False at once for what is no seed.
+    def wait_for(self, key: RepoKey) -> None:
+        """Block until a seed has been dealt with; returns at once for what is no seed.
 
-        Also False when seeding never started, or `timeout` seconds went by.
+        Also returns when seeding never started, and after WAIT_S seconds at the latest.
         """
         event = self._done.get(key)
-        if event is None or (self._thread is None and not event.is_set()):
-            return False
-        return event.wait(timeout)
+        if event is not None and self._thread is not None:
+            event.wait(WAIT_S)
 
     def status(self) -> tuple[SeedStatus, ...]:
         """Where each seed stands, in the order of writing."""
