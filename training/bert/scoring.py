@@ -1,0 +1,140 @@
+"""Run a classifier over many texts with every core: packed, by length, a worker a core.
+
+Where bfloat16 is faster it computes the products. A text whose best two labels come out close is
+then scored again in float32, so rounding cannot change a label.
+
+Legend: n tokens of all texts, h width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.bert.data import Tokens, batches_by_length
+from training.bert.model import Packed, pack
+from training.shared.device import cores, one_thread_each, probe
+
+# Activations of this many tokens stay in a core's share of the cache.
+CPU_BATCH_TOKENS = 512
+GPU_BATCH_TOKENS = 32_768
+# Best minus second-best logit below which bfloat16 may have swapped two labels; it is off by
+# hundredths on logits of a trained classifier.
+UNSURE_MARGIN = 0.5
+
+Result = TypeVar("Result")
+Report = Callable[[int], None]  # hears how many texts are done
+
+
+def batch_of(tokens: Tokens, rows: np.ndarray) -> Packed:
+    """The texts of `rows`, packed."""
+    ids = tokens.ids[token_rows(tokens, rows)]
+    return pack(torch.from_numpy(ids), tokens.lengths[rows].tolist())
+
+
+def token_rows(tokens: Tokens, rows: np.ndarray) -> np.ndarray:
+    """Places in `tokens.ids` of the tokens of these texts, end to end."""
+    return np.concatenate([np.arange(tokens.starts[r], tokens.starts[r + 1]) for r in rows])
+
+
+def logits_of(
+    model: Any, tokens: Tokens, *, bfloat16: bool | None = None, report: Report | None = None
+) -> Tensor:
+    """(texts, labels) float32 logits of every text. bfloat16: None asks the hardware."""
+    fast = probe().bfloat16 if bfloat16 is None else bfloat16
+    logits = _logits(model, tokens, np.arange(len(tokens)), bfloat16=fast, report=report)
+    if fast:
+        best = logits.topk(2).values
+        unsure = (best[:, 0] - best[:, 1] < UNSURE_MARGIN).nonzero().squeeze(1)
+        if len(unsure):
+            logits[unsure] = _logits(model, tokens, unsure.numpy(), bfloat16=False)
+    return logits
+
+
+def hidden_of(model: Any, tokens: Tokens, *, stop: int, report: Report | None = None) -> Tensor:
+    """(n, h) float16 output of layer `stop` for every token of `tokens`, in their order."""
+    width = model.model.config.hidden_size
+    kept = torch.empty(len(tokens.ids), width, dtype=torch.float16)
+
+    def work(batch: Packed) -> Tensor:
+        hidden: Tensor = model.hidden(batch, stop=stop)
+        return hidden.to("cpu", torch.float16)
+
+    rows = np.arange(len(tokens))
+    for done, part in _map(model, tokens, rows, work, bfloat16=probe().bfloat16, report=report):
+        kept[torch.from_numpy(token_rows(tokens, done))] = part
+    return kept
+
+
+def autocast(device: str, *, bfloat16: bool) -> torch.autocast | nullcontext[None]:
+    """Products in bfloat16, or nothing."""
+    return torch.autocast(device, torch.bfloat16) if bfloat16 else nullcontext()
+
+
+def _logits(
+    model: Any,
+    tokens: Tokens,
+    rows: np.ndarray,
+    *,
+    bfloat16: bool,
+    report: Report | None = None,
+) -> Tensor:
+    """(rows, labels) logits of these texts."""
+    done, parts = [], []
+
+    def work(batch: Packed) -> Tensor:
+        logits: Tensor = model(batch)
+        return logits.float().cpu()
+
+    for places, part in _map(model, tokens, rows, work, bfloat16=bfloat16, report=report):
+        done.append(places)
+        parts.append(part)
+    back = np.argsort(np.concatenate(done))[np.argsort(np.argsort(rows))]
+    return torch.cat(parts)[torch.from_numpy(back)]
+
+
+def _map(
+    model: Any,
+    tokens: Tokens,
+    rows: np.ndarray,
+    work: Callable[[Packed], Result],
+    *,
+    bfloat16: bool,
+    report: Report | None = None,
+) -> Iterator[tuple[np.ndarray, Result]]:
+    """(rows, result) of every batch, longest texts first. Call with the model in eval mode."""
+    device = next(model.parameters()).device
+    limit = GPU_BATCH_TOKENS if device.type == "cuda" else CPU_BATCH_TOKENS
+    batches = [rows[b] for b in batches_by_length(tokens.lengths[rows], max_tokens=limit)]
+
+    def run(batch: np.ndarray) -> Result:
+        with torch.inference_mode(), autocast(device.type, bfloat16=bfloat16):
+            return work(batch_of(tokens, batch).to(device))
+
+    done = 0
+    for batch, result in zip(batches, _in_parallel(run, batches, device.type), strict=True):
+        yield batch, result
+        done += len(batch)
+        if report is not None:
+            report(done)
+
+
+def _in_parallel(
+    run: Callable[[np.ndarray], Result], batches: list[np.ndarray], device: str
+) -> Iterator[Result]:
+    workers = 1 if device == "cuda" else min(cores(), len(batches))
+    if workers == 1:
+        yield from map(run, batches)
+        return
+    with one_thread_each(), ThreadPoolExecutor(workers, initializer=_one_thread) as pool:
+        yield from pool.map(run, batches)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,63 @@
+"""The recipes and their command lines.
+
+    python -m training bert --preset quick
+    python -m training all
+
+Progress goes to stderr; the last line of stdout is one JSON object with the run's figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from training.bert import cli as bert
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model that can be trained. `add_parser` sets `run`, which returns an exit code."""
+
+    name: str
+    add_parser: Callable[[Any], None]
+
+
+# A new recipe is a folder under training/ and a row here.
+RECIPES: tuple[Recipe, ...] = (Recipe("bert", bert.add_parser),)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training", description="Train a model and publish it to the Hub."
+    )
+    subparsers = parser.add_subparsers(dest="recipe", required=True, metavar="RECIPE")
+    for recipe in RECIPES:
+        recipe.add_parser(subparsers)
+    subparsers.add_parser("all", help="every recipe, with its defaults").set_defaults(run=run_all)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = build_parser().parse_args(arguments)
+    return int(args.run(args))
+
+
+def run_all(_args: argparse.Namespace) -> int:
+    """Every recipe one after the other, each in its own process; stops at the first failure."""
+    import subprocess
+
+    figures = {}
+    for recipe in RECIPES:
+        command = [sys.executable, "-m", "training", recipe.name]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            return done.returncode
+        figures[recipe.name] = json.loads(done.stdout.strip().splitlines()[-1])
+    print(json.dumps(figures))
+    return 0

@@ -1,0 +1,74 @@
+"""Checkpoints without pickles: tensors in safetensors, the rest in JSON, replaced as one.
+
+A checkpoint is written into a new folder and made the current one by renaming a small pointer file,
+so a kill at any moment leaves the last complete one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+POINTER = "current.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors by name and everything else that is needed to go on."""
+
+    tensors: dict[str, torch.Tensor]
+    state: dict[str, Any]  # JSON-ready
+
+
+def save(folder: Path, checkpoint: Checkpoint, *, step: int) -> None:
+    """Make `checkpoint` the current one of `folder`."""
+    from safetensors.torch import save_file
+
+    target = folder / f"step-{step}"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    tensors = {name: tensor.detach().contiguous() for name, tensor in checkpoint.tensors.items()}
+    save_file(tensors, target / "tensors.safetensors")
+    (target / "state.json").write_text(json.dumps(checkpoint.state), "utf-8")
+    _flush(target / "tensors.safetensors")
+    _flush(target / "state.json")
+    partial = folder / f"{POINTER}.partial"
+    partial.write_text(json.dumps({"step": step}), "utf-8")
+    _flush(partial)
+    partial.replace(folder / POINTER)
+    _remove_others(folder, keep=target)
+
+
+def load(folder: Path) -> Checkpoint | None:
+    """The current checkpoint of `folder`, or None if there is none."""
+    from safetensors.torch import load_file
+
+    pointer = folder / POINTER
+    if not pointer.exists():
+        return None
+    source = folder / f"step-{json.loads(pointer.read_text('utf-8'))['step']}"
+    state = json.loads((source / "state.json").read_text("utf-8"))
+    return Checkpoint(load_file(source / "tensors.safetensors"), state)
+
+
+def clear(folder: Path) -> None:
+    """Forget all checkpoints of `folder`."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _remove_others(folder: Path, *, keep: Path) -> None:
+    for other in folder.glob("step-*"):
+        if other != keep:
+            shutil.rmtree(other, ignore_errors=True)
