@@ -94,24 +94,31 @@ class PackedClassifier(nn.Module):
     @property
     def depth(self) -> int:
         """Number of layers."""
-        return len(self._encoder[0].encoder.layer)
+        return len(self.layers)
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The stock layers, lowest first."""
+        layers: nn.ModuleList = self._encoder[0].encoder.layer
+        return layers
 
     def forward(self, batch: Packed, hidden: Tensor | None = None, start: int = 0) -> Tensor:
         """(b, labels) logits. `hidden`: (n, h), what layers below `start` gave."""
         first = self.hidden(batch, hidden, start=start, stop=self.depth)  # (b, h)
-        return self._head(first)
+        return self.head(first)
 
     def hidden(
         self, batch: Packed, hidden: Tensor | None = None, *, start: int = 0, stop: int
     ) -> Tensor:
         """(n, h) after layer `stop`; after the last layer (b, h), of the first tokens only."""
         if hidden is None:
-            hidden = self._embed(batch)
+            hidden = self.embed(batch)
         for index in range(start, stop):
             hidden = self._layer(index, hidden, batch)
         return hidden
 
-    def _embed(self, batch: Packed) -> Tensor:
+    def embed(self, batch: Packed) -> Tensor:
+        """(n, h) what the first layer reads."""
         positions = batch.positions + self.first_position
         embeddings = self._encoder[0].embeddings
         zeros = torch.zeros_like(batch.ids)[None]
@@ -121,7 +128,7 @@ class PackedClassifier(nn.Module):
         return embedded[0]
 
     def _layer(self, index: int, hidden: Tensor, batch: Packed) -> Tensor:
-        layer = self._encoder[0].encoder.layer[index]
+        layer: Any = self.layers[index]
         last = index == self.depth - 1
         asking = hidden[batch.firsts] if last else hidden  # (b, h) or (n, h)
         context = _attend(layer.attention.self, asking, hidden, batch)
@@ -129,7 +136,8 @@ class PackedClassifier(nn.Module):
         output: Tensor = layer.output(layer.intermediate(attended), attended)
         return output
 
-    def _head(self, first: Tensor) -> Tensor:
+    def head(self, first: Tensor) -> Tensor:
+        """(b, labels) logits from the first tokens, (b, h)."""
         stock, pooled = self._stock[0], first[:, None]
         if self._encoder[0].pooler is not None:  # in RoBERTa the classifier does it
             pooled = stock.dropout(self._encoder[0].pooler(pooled))

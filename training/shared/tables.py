@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hub_utils.errors import DataError
 
@@ -160,23 +160,23 @@ def _decode(path: Path) -> str:
 
 
 def _read_csv(path: Path, columns: Columns) -> Rows:
-    return _read_delimited(path, columns, delimiter=",", quoting=csv.QUOTE_MINIMAL)
+    return _read_delimited(path, columns, delimiter=",", quoted=True)
 
 
 def _read_tsv(path: Path, columns: Columns) -> Rows:
     text = _decode(path)
     # Tab-separated text often holds lone quotation marks; quote only where a cell is fully quoted.
     quoted = any(line.startswith('"') and '"\t"' in line for line in text.splitlines()[:50])
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    return _read_delimited(path, columns, delimiter="\t", quoting=quoting)
+    return _read_delimited(path, columns, delimiter="\t", quoted=quoted)
 
 
-def _read_delimited(
-    path: Path, columns: Columns, *, delimiter: str, quoting: Literal[0, 3]
-) -> Rows:
+def _read_delimited(path: Path, columns: Columns, *, delimiter: str, quoted: bool) -> Rows:
     csv.field_size_limit(MAX_FIELD_CHARACTERS)
     reader = csv.reader(
-        io.StringIO(_decode(path), newline=""), delimiter=delimiter, quoting=quoting, strict=True
+        io.StringIO(_decode(path), newline=""),
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=True,
     )
     lines: list[tuple[int, list[str]]] = []
     try:
