@@ -22,10 +22,10 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urlsplit
 
 from hub_utils.atomic import read_json, write_json
@@ -33,6 +33,7 @@ from hub_utils.errors import HubUnavailableError
 
 START_TIMEOUT_S = 60.0
 PROBE_TIMEOUT_S = 5.0
+ENDING_POLL_S = 0.2
 
 # What this process holds for its whole life, by root: the lock that keeps the server alive ...
 _held: dict[Path, int] = {}
@@ -65,7 +66,7 @@ def use(root: Path) -> Server:
         return server
 
 
-def running(root: Path) -> Server | None:
+def running(root: Path, *, timeout_s: float = PROBE_TIMEOUT_S) -> Server | None:
     """The server recorded in `root`, if it lives and answers."""
     record = read_json(root / "server.json")
     endpoint, pid = record.get("endpoint"), record.get("pid")
@@ -75,7 +76,7 @@ def running(root: Path) -> Server | None:
         token = (root / "token").read_text("ascii").strip()
     except OSError:
         return None
-    user = _whoami(endpoint, token)
+    user = _whoami(endpoint, token, timeout_s)
     return Server(endpoint, token, user) if user else None
 
 
@@ -119,14 +120,14 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _whoami(endpoint: str, token: str) -> str | None:
+def _whoami(endpoint: str, token: str, timeout_s: float) -> str | None:
     # No proxy and no huggingface_hub: this runs before its environment is decided.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(  # noqa: S310 - the address comes from our own 0600 folder
         f"{endpoint}/api/whoami-v2", headers={"Authorization": f"Bearer {token}"}
     )
     try:
-        with opener.open(request, timeout=PROBE_TIMEOUT_S) as response:
+        with opener.open(request, timeout=timeout_s) as response:
             name = json.load(response).get("name")
     except (OSError, ValueError, AttributeError):
         return None
@@ -136,22 +137,49 @@ def _whoami(endpoint: str, token: str) -> str | None:
 def _start(root: Path) -> Server:
     """Start a server, on the port used last if that is free. The caller holds start.lock."""
     deadline = time.monotonic() + START_TIMEOUT_S
-    last = last_endpoint(root)
-    ports = [urlsplit(last).port or 0, 0] if last else [0]
-    for port in ports:
-        started = _launch(root, port=port, deadline=deadline)
-        if started:
-            server = running(root)
-            if server:
-                return server
-    raise HubUnavailableError(
+    while time.monotonic() < deadline:
+        for port in _ports(root):
+            process = _launch(root, port=port, deadline=deadline)
+            if process:
+                return _answering(root, process, deadline)
+        if not _is_ending(root):
+            break
+    raise _failure(root)
+
+
+def _answering(root: Path, process: subprocess.Popen[bytes], deadline: float) -> Server:
+    """The server that `process` announced; it answers when it has loaded what it needs."""
+    server = running(root, timeout_s=max(1.0, deadline - time.monotonic()))
+    if server is None:
+        process.kill()
+        process.wait()
+        raise _failure(root)
+    return server
+
+
+def _failure(root: Path) -> HubUnavailableError:
+    return HubUnavailableError(
         f"The embedded Hub in {root} did not start: {_last_words(root)}",
         hint="Set HF_TOKEN to use the real Hub, or LAB_HUB_ROOT to another folder.",
     )
 
 
-def _launch(root: Path, *, port: int, deadline: float) -> Mapping[str, Any] | None:
-    """One try. Returns what the server announced on its first line, None if it ended instead."""
+def _ports(root: Path) -> list[int]:
+    last = last_endpoint(root)
+    return list(dict.fromkeys([urlsplit(last).port or 0, 0])) if last else [0]
+
+
+def _is_ending(root: Path) -> bool:
+    """Whether a server that no longer answers still holds the folder; waits a moment for it."""
+    pid = read_json(root / "server.json").get("pid")
+    if not isinstance(pid, int) or not _alive(pid):
+        return False
+    threading.Event().wait(ENDING_POLL_S)
+    return True
+
+
+def _launch(root: Path, *, port: int, deadline: float) -> subprocess.Popen[bytes] | None:
+    """One try: the process if it announced itself on its first line, None if it ended instead."""
     package_parent = str(Path(__file__).parents[1])
     command = [sys.executable, "-m", "hub_utils.local_hub"]
     command += ["--port", str(port), "--root", str(root), "--while-used"]
@@ -168,12 +196,11 @@ def _launch(root: Path, *, port: int, deadline: float) -> Mapping[str, Any] | No
         )
     _started.append(process)
     line = _first_line(process.stdout, deadline) if process.stdout else b""
-    try:
-        return dict(json.loads(line))
-    except ValueError:
-        process.kill()
-        process.wait()
-        return None
+    if line.endswith(b"\n"):
+        return process
+    process.kill()
+    process.wait()
+    return None
 
 
 def _first_line(stdout: IO[bytes], deadline: float) -> bytes:

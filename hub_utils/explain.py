@@ -40,7 +40,9 @@ def explained(hub: Hub, repo: RepoId | None = None) -> Iterator[None]:
         yield
     except LabError:
         raise
-    except (HTTPError, OSError, HFValidationError) as error:
+    # The client wraps what a large file's upload ran into in a RuntimeError, and says ValueError
+    # where the Hub refuses a card.
+    except (HTTPError, OSError, HFValidationError, RuntimeError, ValueError) as error:
         sentence = explain(error, hub, repo)
         if sentence is None:
             raise
@@ -52,6 +54,11 @@ def explain(error: Exception, hub: Hub, repo: RepoId | None = None) -> LabError 
     from httpx2 import HTTPError
     from huggingface_hub import errors
 
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):
+        return explain(error.__cause__, hub, repo)
+    if isinstance(error, ValueError) and isinstance(error.__cause__, errors.HfHubHTTPError):
+        about = f" for {repo}" if repo else ""
+        return LabError(f"{hub.endpoint} refuses the card{about}: {' '.join(str(error).split())}")
     if isinstance(error, errors.HfHubHTTPError):
         return _by_kind(error, hub, repo) or _by_status(error, hub, repo)
     if isinstance(error, errors.HFValidationError):
