@@ -19,6 +19,7 @@ class Listing:
 
     items: tuple[Published, ...] = ()
     away: bool = False
+    asked: bool = False
 
     def of_task(self, task: str) -> tuple[Published, ...]:
         """The models of one pipeline tag."""
@@ -44,11 +45,11 @@ class Catalog:
     def refresh(self) -> Listing:
         """Ask the Hub. When it does not answer, what it said before stays."""
         try:
-            self._listing = Listing(tuple(published(self._hub)))
+            self._listing = Listing(tuple(published(self._hub)), asked=True)
         except LabError:
             self.lose()
         return self._listing
 
     def lose(self) -> None:
         """Note that the Hub is away, without asking: its client would retry for half a minute."""
-        self._listing = Listing(self._listing.items, away=True)
+        self._listing = Listing(self._listing.items, away=True, asked=True)

@@ -67,7 +67,6 @@ class _View:
 
 def build(services: Services) -> None:
     """Lay the tab out and connect it."""
-    gr.HTML(text("classify.intro"), elem_classes="lab-intro")
     chosen = gr.State("")  # a repository id; empty: the tab's default
     model = _lay_out_model()
     ask = _lay_out_ask()
@@ -79,6 +78,7 @@ def build(services: Services) -> None:
 def _lay_out_model() -> _Model:
     with gr.Row(equal_height=False, elem_classes="lab-model"):
         with gr.Column(scale=3, min_width=300):
+            gr.HTML(text("classify.intro"), elem_classes="lab-intro")
             source, notice = gr.HTML(elem_id="classify-source"), gr.HTML(elem_id="classify-notice")
             load_new = gr.Button(visible=False, size="md", elem_id="classify-load-new")
         choice = gr.Dropdown(
@@ -118,18 +118,9 @@ def _lay_out_ask() -> _Ask:
                 label=text("classify.words"),
                 show_legend=True,
                 visible=False,
-                color_map=_colours(),
                 elem_id="classify-words",
             )
     return _Ask(given, go, stop, examples, scores, latency, words)
-
-
-def _colours() -> dict[str, str]:
-    return {
-        say(f"classify.{key}", language): colour
-        for key, colour in COLOURS.items()
-        for language in ("en", "zh")
-    }
 
 
 def _connect_ask(services: Services, chosen: Any, ask: _Ask) -> None:
@@ -149,8 +140,7 @@ def _connect_ask(services: Services, chosen: Any, ask: _Ask) -> None:
     def show_details(given: Answer, repo: str, request: gr.Request) -> tuple[str, Any]:
         language = reader(request)
         marked = explain(services.classifier(repo).serving(LOAD_WAIT_S), given)
-        shown = [(word, _degree(score, language)) for word, score in marked]
-        return _latency(given, language), gr.update(value=shown, visible=True)
+        return _latency(given, language), _words(marked, language)
 
     def on(trigger: Callable[..., Any], **options: Any) -> list[Any]:
         limits = {"concurrency_limit": 2, "concurrency_id": "model"}
@@ -168,9 +158,13 @@ def _connect_ask(services: Services, chosen: Any, ask: _Ask) -> None:
     ask.stop.click(None, cancels=events, **PRIVATE)
 
 
-def _degree(score: float, language: Language) -> str | None:
-    key = degree(score)
-    return say(key, language) if key else None
+def _words(marked: list[tuple[str, float]], language: Language) -> Any:
+    shown: list[tuple[str, str | None]] = []
+    for word, score in marked:
+        key, bare = degree(score), word.rstrip()
+        shown += [(bare, say(key, language) if key else None), (word[len(bare) :], None)]
+    colours = {say(f"classify.{key}", language): colour for key, colour in COLOURS.items()}
+    return gr.update(value=shown, visible=True, color_map=colours)
 
 
 def _latency(given: Answer, language: Language) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from hub_utils.cards import Metric
 from hub_utils.catalog import Published
 from hub_utils.connection import Hub
+from tabs.catalog import Listing
 from tabs.i18n import duration, say, sentence
 from tabs.language import Language
 from tabs.model_slot import SlotState
@@ -178,15 +179,16 @@ def where(hub: Hub, *, away: bool, language: Language) -> str:
     return f'<p class="lab-where">{said}</p>'
 
 
-def published(
-    items: Sequence[Published], serving: Mapping[str, str | None], language: Language
-) -> str:
+def published(listing: Listing, serving: Mapping[str, str | None], language: Language) -> str:
     """The namespace's repositories as a table, the newest first."""
-    if not items:
-        return f'<p class="lab-quiet">{say("hub.nothing", language)}</p>'
+    if not listing.items:
+        key = "hub.nothing" if listing.asked else "hub.asking"
+        return f'<p class="lab-quiet">{say(key, language)}</p>'
     keys = ("repository", "revision", "metric", "updated")
     head = "".join(f'<th scope="col">{say(f"hub.{key}", language)}</th>' for key in keys)
-    rows = "".join(_published_row(item, serving.get(str(item.repo)), language) for item in items)
+    rows = "".join(
+        _published_row(item, serving.get(str(item.repo)), language) for item in listing.items
+    )
     return f'<table class="lab-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 

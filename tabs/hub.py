@@ -70,15 +70,19 @@ def build(services: Services) -> None:
 
 
 def _lay_out_training(writable: bool) -> _Training:
-    with gr.Group(visible=writable, elem_classes="lab-plain"):
+    with gr.Column(visible=writable):
         gr.HTML(text("hub.training_section"), elem_classes="lab-section")
         progress = gr.HTML(elem_id="hub-progress")
         with gr.Row():
             missing = gr.Button(
-                text("hub.train_missing"), variant="primary", elem_id="hub-train-missing"
+                text("hub.train_missing"),
+                variant="primary",
+                scale=2,
+                min_width=280,
+                elem_id="hub-train-missing",
             )
-            again = gr.Button(text("hub.train_again"), elem_id="hub-train-again")
-            stop = gr.Button(text("hub.stop"), interactive=False, elem_id="hub-stop")
+            again = gr.Button(text("hub.train_again"), min_width=130, elem_id="hub-train-again")
+            stop = gr.Button(text("hub.stop"), min_width=130, interactive=False, elem_id="hub-stop")
         said = gr.HTML(elem_id="hub-training-said")
     return _Training(progress, missing, again, stop, said)
 
@@ -163,7 +167,7 @@ def _view(services: Services, language: Language) -> _View:
     job = services.jobs.running() or services.jobs.latest()
     return _View(
         where=fragments.where(services.hub, away=listing.away, language=language),
-        table=fragments.published(listing.items, serving, language),
+        table=fragments.published(listing, serving, language),
         progress=fragments.job_panel(job, language),
         training=job is not None and job.active,
         repos=tuple((str(item.repo), _key(item.repo)) for item in listing.items),

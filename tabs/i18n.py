@@ -163,6 +163,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "hub.serving": ("serving", "使用中"),
     "hub.private": ("private", "私有"),
     "hub.nothing": ("Nothing yet in this namespace.", "这个命名空间还是空的。"),
+    "hub.asking": ("Asking the Hub…", "正在查询 Hub……"),
     "hub.model": ("model", "模型"),
     "hub.dataset": ("data set", "数据集"),
     "hub.space": ("Space", "Space"),

@@ -1,6 +1,6 @@
 """One model that a tab serves: what is published, what is loaded, and the swap between them.
 
-`refresh` asks the Hub, `load` brings a revision into memory and swaps it in when it is ready; the
+`ask` asks the Hub, `load` brings a revision into memory and swaps it in when it is ready; the
 model that served before answers until then. Both may be called from any thread.
 """
 
@@ -94,8 +94,8 @@ class ModelSlot(Generic[M]):
         with self._changed:
             return replace(self._state, pin=self._pin_of(self.repo))
 
-    def refresh(self) -> None:
-        """Ask the Hub for the newest revision; load it if nothing serves yet."""
+    def ask(self) -> None:
+        """Ask the Hub for the newest revision. One request."""
         from hub_utils.pull import resolve
 
         try:
@@ -108,6 +108,9 @@ class ModelSlot(Generic[M]):
             self._update(away=True, asked=True)
         except LabError as error:
             self._update(problem=error, asked=True)
+
+    def load_if_idle(self) -> None:
+        """Load what is to be served when nothing serves yet and it has not failed before."""
         state = self.state
         wanted = state.pin.revision if state.pin else state.newest
         if state.served is None and (wanted or state.away) and wanted != (self._failed or ""):

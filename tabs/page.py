@@ -109,7 +109,7 @@ def build_page(services: Services) -> LabPage:
                 with gr.Tab(text(f"tab.{tab.name}"), id=tab.name):
                     tab.build(services)
     page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=1)
-    return page
+    return page  # type: ignore[no-any-return] - Gradio has no types for `with`
 
 
 def _free_port(wanted: int) -> int:

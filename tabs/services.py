@@ -26,9 +26,8 @@ from tabs.registry import TABS, Tab, tab_named
 from tabs.training_jobs import TrainingJobs
 
 if TYPE_CHECKING:
-    from training.bert.inference import Classifier
-
     from hub_utils.connection import Hub
+    from training.bert.inference import Classifier
 
 log = logging.getLogger(__name__)
 WATCH_LOCAL_S = 2.0
@@ -143,15 +142,17 @@ class Services:
         return slot.state.served.revision if slot and slot.state.served else None
 
     def refresh(self) -> None:
-        """Ask the Hub about every slot and for the list."""
+        """Ask the Hub about every slot and for the list, then load what can serve now."""
         with self._lock:
             slots = list(self._slots.values())
         for slot in slots:
-            slot.refresh()
+            slot.ask()
         if any(slot.state.away for slot in slots):
             self.catalog.lose()
         else:
             self.catalog.refresh()
+        for slot in slots:
+            slot.load_if_idle()
 
     # Training, publishing, rolling back
 
@@ -231,4 +232,6 @@ class Services:
 def _open_classifier(folder: Path) -> Any:
     from training.bert.inference import load
 
-    return load(folder)
+    model = load(folder)
+    model.classify(["The first text pays for the warming up."])
+    return model

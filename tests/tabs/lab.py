@@ -1,0 +1,165 @@
+"""The real thing in small for the tests of the page: a Hub, a tiny classifier, a running app."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub_utils.connection import Hub
+from hub_utils.push import Pushed, push_folder
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "test-token-of-this-run"
+LABELS = ("acq", "crude", "earn", "money-fx")
+DEADLINE_S = 60.0
+WORDS = ("the", "said", "board", "dividend", "oil", "price", "bank", "money", "shares", "stock")
+
+
+def wait_until(condition: Callable[[], object], *, what: str, seconds: float = DEADLINE_S) -> None:
+    """Poll `condition` until it holds; fail with `what` was awaited."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for: {what}"
+        time.sleep(0.05)
+
+
+@dataclass
+class HubProcess:
+    """An embedded Hub in a process of its own, that can be stopped and started again."""
+
+    root: Path
+    port: int = 0
+    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+
+    def start(self) -> HubProcess:
+        command = [sys.executable, "-m", "hub_utils.local_hub", "--port", str(self.port)]
+        command += ["--root", str(self.root), "--token", TOKEN, "--no-seed"]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.port = int(json.loads(self._process.stdout.readline())["endpoint"].rsplit(":")[-1])
+        return self
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(DEADLINE_S)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, cache: Path) -> Hub:
+        return Hub(self.endpoint, TOKEN, namespace="lab", embedded=False, cache=cache)
+
+
+def tiny_classifier(folder: Path, *, seed: int = 0, labels: tuple[str, ...] = LABELS) -> Path:
+    """A random two-layer BERT with its tokenizer and a card, as a training would publish it."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    folder.mkdir(parents=True, exist_ok=True)
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    (folder / "vocab.txt").write_text("\n".join([*special, *WORDS]), "utf-8")
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(special) + len(WORDS),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    tokenizer = BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64)
+    tokenizer.save_pretrained(folder)
+    (folder / "README.md").write_text(_card(seed), "utf-8")
+    return folder
+
+
+def publish(
+    hub: Hub, folder: Path, name: str = "reuters-classifier", message: str = "Train"
+) -> Pushed:
+    """Push a folder and return what was published."""
+    return push_folder(folder, hub.repo(name), hub=hub, message=message)
+
+
+def _card(seed: int) -> str:
+    return f"""---
+pipeline_tag: text-classification
+library_name: transformers
+model-index:
+- name: tiny
+  results:
+  - task: {{type: text-classification}}
+    dataset: {{type: lab/reuters-r8, name: Reuters R8}}
+    metrics:
+    - {{type: accuracy, name: Accuracy, value: {0.9 + seed / 1000}}}
+---
+# Tiny classifier
+
+<script>window.harmed = true</script>
+"""
+
+
+@dataclass
+class AppProcess:
+    """`python app.py` as a user starts it."""
+
+    home: Path
+    environment: dict[str, str]
+    arguments: tuple[str, ...] = ()
+    url: str = ""
+    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+
+    def start(self) -> AppProcess:
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "LAB_", "GRADIO_"))}
+        settings = {"LAB_PORT": "0", "LAB_HUB_ROOT": str(self.home / "hub"), **self.environment}
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / "app.log").open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(ROOT / "app.py"), *self.arguments],
+                cwd=self.home,
+                env={**keep, **settings},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("LLM Core Lab is at "):
+                self.url = line.split()[5].rstrip("/")
+                return self
+        raise AssertionError(f"the app ended: {self.log()}")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        assert self._process is not None
+        self._process.send_signal(how)
+        code = self._process.wait(DEADLINE_S)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return code
+
+    def log(self) -> str:
+        return (self.home / "app.log").read_text("utf-8")
+
+
+def environment_for(hub: HubProcess, home: Path, **more: str) -> dict[str, str]:
+    """What points an app at `hub`."""
+    return {
+        "HF_ENDPOINT": hub.endpoint,
+        "HF_TOKEN": TOKEN,
+        "LAB_NAMESPACE": "lab",
+        "HF_HOME": str(home / "cache"),
+        **more,
+    }
