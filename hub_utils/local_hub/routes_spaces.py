@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 from starlette.responses import Response
@@ -13,8 +14,8 @@ from .call import Call
 from .errors import BadRequest
 from .paths import shown
 from .records import RepoKey
-from .repo_settings import RepoSettings, SpaceSettings, now_text
-from .shapes import json_response, runtime_shape
+from .repo_settings import RepoSettings, SpaceSettings
+from .shapes import json_response, moment, runtime_shape
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _HARDWARE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -118,7 +119,11 @@ def _stored(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
         raise BadRequest(
             f"The value of {_name(item)} must be text of at most {MAX_VALUE:,} letters."
         )
-    kept = {"key": _name(item), "description": description, "updatedAt": now_text()}
+    kept = {
+        "key": _name(item),
+        "description": description,
+        "updatedAt": moment(datetime.now(timezone.utc)),
+    }
     return kept if kind == "secrets" else kept | {"value": value}
 
 
