@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from hub_utils.cards import Metric, headline_metric
-from hub_utils.connection import Hub
+from hub_utils.connection import REQUEST_TIMEOUT_S, Hub
 from hub_utils.explain import explained
 from hub_utils.names import REPO_TYPES, RepoId, RepoType
 
@@ -44,6 +44,7 @@ def published(
 ) -> list[Published]:
     """What `namespace` (None: our own) has published, the newest first. One request a type."""
     with explained(hub):
+        _ask_once(hub)
         found = [
             _published(item, type, hub)
             for type in types
@@ -55,11 +56,20 @@ def published(
 def history(hub: Hub, repo: RepoId, *, limit: int = 20) -> list[Commit]:
     """The newest commits of `repo`, the newest first. Raises RepoNotFoundError."""
     with explained(hub, repo):
+        _ask_once(hub)
         commits = hub.api.list_repo_commits(str(repo), repo_type=repo.type)
     return [
         Commit(item.commit_id, item.title, ", ".join(item.authors), item.created_at)
         for item in commits[:limit]
     ]
+
+
+def _ask_once(hub: Hub) -> None:
+    """Raise at once if the Hub is away: the client's own listings would retry for half a minute."""
+    from huggingface_hub import get_session
+
+    url = f"{hub.endpoint}/api/models"
+    get_session().get(url, params={"limit": 1}, timeout=REQUEST_TIMEOUT_S)
 
 
 def _list(hub: Hub, type: RepoType, namespace: str) -> Iterable[Any]:
