@@ -27,8 +27,8 @@ class TrainConfig:
     base: str = DEFAULT_BASE
     base_revision: str | None = None
     max_tokens: int = 128  # a text is read up to here
-    lora_rank: int = 32  # 0: tune the weights themselves
-    lora_alpha: int = 64
+    lora_rank: int = 16  # 0: tune the weights themselves
+    lora_alpha: int = 32
     trained_layers: int | None = None  # the uppermost; None: as many as the budget pays for
     batch_size: int = 32  # texts per optimizer step, over all processes
     epochs: float = 3.0
@@ -37,7 +37,8 @@ class TrainConfig:
     learning_rate: float = 1e-3  # peak; of the LoRA matrices or of the tuned weights
     head_learning_rate: float = 1e-3  # peak; of the pooler and the classifier
     weight_decay: float = 0.01
-    dropout: float = 0.1
+    dropout: float = 0.0  # of hidden states; thinning does its work
+    thinning: float = 0.6  # share of tokens left out at the start, going down to 0
     label_smoothing: float = 0.0
     average: float = 0.0  # decay of the moving average of the weights; 0: none
     balance_classes: bool = False  # weigh the loss by inverse label frequency

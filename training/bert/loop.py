@@ -6,22 +6,22 @@ Everything that decides the next step is in `Run` and goes into a checkpoint.
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from hub_utils.errors import SettingsError
 from training.bert.config import TrainConfig
-from training.bert.data import Tokens
-from training.bert.model import Packed, body_parameters, head_parameters
-from training.bert.scoring import batch_of, token_rows
+from training.bert.gradients import Backward, Feed
+from training.bert.model import body_parameters, head_parameters
 from training.shared import checkpoint, seed
 from training.shared.checkpoint import Checkpoint
+from training.shared.device import one_thread_each
 from training.shared.progress import Progress
 from training.shared.schedule import Budget, one_cycle
 
@@ -32,26 +32,6 @@ MAX_GRADIENT_NORM = 1.0
 BETAS = (0.9, 0.98)
 # Settings that may differ between a run and its resumption.
 _FREE = ("checkpoint_seconds",)
-
-
-@dataclass(frozen=True)
-class Feed:
-    """What batches are made of. features: (n, h) output of the frozen layers, if kept."""
-
-    tokens: Tokens
-    targets: Tensor  # (texts,) numbers of the labels
-    weights: Tensor | None  # (labels,) of the loss
-    features: Tensor | None = None
-    frozen: int = 0
-
-    def batch(self, rows: np.ndarray, device: torch.device) -> tuple[Packed, Tensor | None, Tensor]:
-        """(texts, hidden states after the frozen layers, targets)."""
-        packed = batch_of(self.tokens, rows).to(device)
-        hidden = None
-        if self.features is not None:
-            places = torch.from_numpy(token_rows(self.tokens, rows))
-            hidden = self.features[places].to(device, torch.float32)
-        return packed, hidden, self.targets[torch.from_numpy(rows)].to(device)
 
 
 @dataclass
@@ -101,22 +81,42 @@ def fit(
     folder: Path,
 ) -> None:
     """Step until the budget is used, then put the averaged weights in place if there are any."""
+    backward = Backward(run.network, list(run.weights.values()), feed, config, accelerator)
+    keep = _Keeper(run, config, folder, frozen=feed.frozen, main=accelerator.is_main_process)
     clock = time.monotonic() - run.seconds
-    saved = time.monotonic()
     run.network.train()
-    while (used := _used(run, accelerator)) < 1:
-        rows = _next_rows(run, len(feed.tokens), config.batch_size)
-        loss = _step(run, feed, config, rows, used=used, accelerator=accelerator)
-        run.step += 1
-        run.seconds = time.monotonic() - clock
-        _tell(run, loss, progress, texts=len(feed.tokens), config=config)
-        if accelerator.is_main_process and time.monotonic() - saved >= config.checkpoint_seconds:
-            save(run, config, folder, frozen=feed.frozen)
-            saved = time.monotonic()
+    with one_thread_each() if backward.threaded else nullcontext():
+        while (used := _used(run, accelerator)) < 1:
+            rows = _next_rows(run, len(feed.tokens), config.batch_size)
+            loss = backward(rows, step=run.step, thin=config.thinning * (1 - used))
+            _update(run, config, used=used, accelerator=accelerator)
+            run.seconds = time.monotonic() - clock
+            _tell(run, loss, progress, texts=len(feed.tokens), config=config)
+            keep.when_due()
+    backward.close()
     if run.average is not None:
         with torch.no_grad():
             for name, weight in run.weights.items():
                 weight.copy_(run.average[name])
+
+
+@dataclass
+class _Keeper:
+    """Saves a checkpoint every so often."""
+
+    run: Run
+    config: TrainConfig
+    folder: Path
+    frozen: int
+    main: bool
+    saved: float = field(default_factory=time.monotonic)
+
+    def when_due(self) -> None:
+        """Save if the last time is long enough ago."""
+        now = time.monotonic()
+        if self.main and now - self.saved >= self.config.checkpoint_seconds:
+            save(self.run, self.config, self.folder, frozen=self.frozen)
+            self.saved = now
 
 
 def save(run: Run, config: TrainConfig, folder: Path, *, frozen: int) -> None:
@@ -190,37 +190,16 @@ def _next_rows(run: Run, count: int, size: int) -> np.ndarray:
     return np.asarray(rows)
 
 
-def _step(
-    run: Run,
-    feed: Feed,
-    config: TrainConfig,
-    rows: np.ndarray,
-    *,
-    used: float,
-    accelerator: Accelerator,
-) -> Tensor:
+def _update(run: Run, config: TrainConfig, *, used: float, accelerator: Accelerator) -> None:
+    """One optimizer step with the gradients that are in place."""
     for group in run.optimizer.param_groups:
         group["lr"] = group["peak"] * one_cycle(used)
-    mine = rows[accelerator.process_index :: accelerator.num_processes]
-    packed, hidden, targets = feed.batch(mine, accelerator.device)
-    logits = run.network(packed, hidden, feed.frozen if hidden is not None else 0)
-    weights = None if feed.weights is None else feed.weights.to(logits.device)
-    total = F.cross_entropy(
-        logits.float(),
-        targets,
-        weight=weights,
-        label_smoothing=config.label_smoothing,
-        reduction="sum",
-    )
-    # DDP takes the mean over processes; this makes it the mean over the whole batch.
-    loss: Tensor = total * accelerator.num_processes / len(rows)
-    accelerator.backward(loss)
     accelerator.clip_grad_norm_(list(run.weights.values()), MAX_GRADIENT_NORM)
     run.optimizer.step()
     run.optimizer.zero_grad()
+    run.step += 1
     if run.average is not None:
-        _follow(run.average, run.weights, min(config.average, (1 + run.step) / (10 + run.step)))
-    return loss.detach()
+        _follow(run.average, run.weights, min(config.average, run.step / (9 + run.step)))
 
 
 def _follow(average: dict[str, Tensor], weights: dict[str, Tensor], decay: float) -> None:
@@ -229,16 +208,15 @@ def _follow(average: dict[str, Tensor], weights: dict[str, Tensor], decay: float
             average[name].lerp_(weight, 1 - decay)
 
 
-def _tell(run: Run, loss: Tensor, progress: Progress, *, texts: int, config: TrainConfig) -> None:
-    value = float(loss)
-    run.history.append({"step": run.step, "loss": round(value, 5)})
+def _tell(run: Run, loss: float, progress: Progress, *, texts: int, config: TrainConfig) -> None:
+    run.history.append({"step": run.step, "loss": round(loss, 5)})
     epoch = run.step * config.batch_size / texts
     progress.update(
         step=run.step,
         steps=run.budget.max_steps,
-        loss=value,
+        loss=loss,
         seconds_left=run.budget.seconds_left(step=run.step, seconds=run.seconds),
-        message=f"epoch {epoch:.2f}, loss {value:.3f}",
+        message=f"epoch {epoch:.2f}, loss {loss:.3f}",
     )
 
 

@@ -64,8 +64,11 @@ class Packed:
         return Packed(ids, positions, grid, mask, inside)
 
 
-def pack(ids: Tensor, lengths: Sequence[int]) -> Packed:
-    """ids: (n,) tokens of texts that are `lengths` long, end to end."""
+def pack(ids: Tensor, lengths: Sequence[int], positions: Tensor | None = None) -> Packed:
+    """ids: (n,) tokens of texts that are `lengths` long, end to end.
+
+    positions: (n,) places in the whole texts, if these are only some of their tokens.
+    """
     sizes = torch.as_tensor(lengths, dtype=torch.long)
     starts = sizes.cumsum(0) - sizes  # (b,)
     places = torch.arange(int(sizes.max()))  # (t,)
@@ -73,7 +76,9 @@ def pack(ids: Tensor, lengths: Sequence[int]) -> Packed:
     grid = torch.where(real, starts[:, None] + places, starts[:, None])
     mask = None if bool(real.all()) else real[:, None, None, :]
     inside = real.flatten().nonzero().squeeze(1)
-    return Packed(ids, places.expand_as(real)[real], grid, mask, inside)
+    if positions is None:
+        positions = places.expand_as(real)[real]
+    return Packed(ids, positions, grid, mask, inside)
 
 
 class PackedClassifier(nn.Module):

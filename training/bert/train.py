@@ -24,6 +24,7 @@ from training.bert import loop
 from training.bert import model as models
 from training.bert.config import TrainConfig
 from training.bert.data import Corpus, Tokens, class_weights, tokenize
+from training.bert.gradients import Feed
 from training.bert.plan import choose_frozen
 from training.bert.scoring import hidden_of
 from training.shared import checkpoint, seed
@@ -142,11 +143,11 @@ def _feed(
     run: loop.Run,
     frozen: int,
     progress: Progress,
-) -> loop.Feed:
+) -> Feed:
     numbers = {name: number for number, name in enumerate(corpus.labels)}
     labels = corpus.train.labels
     weights = torch.tensor(class_weights(labels, corpus.labels)) if config.balance_classes else None
-    return loop.Feed(
+    return Feed(
         tokens=tokens,
         targets=torch.tensor([numbers[label] for label in labels]),
         weights=weights,
