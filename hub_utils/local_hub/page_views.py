@@ -12,7 +12,7 @@ from .errors import EntryNotFound, HubError
 from .paths import repo_key
 from .preview import Rows, Tensors, first_rows, tensors_of
 from .records import Entry, Ref, RepoKey, RepoRecord, RepoType
-from .render import card_html
+from .render import MAX_CARD, card_html
 from .snippets import snippet_for
 from .splits import find_splits
 from .store import Store
@@ -110,7 +110,7 @@ def view_card(store: Store, at: At, split: str) -> CardView:
     files = [e for e in store.tree(key, at.sha, recursive=True) if e.type == "file"]
     by_path = {entry.path: entry for entry in files}
     card = by_path.get("README.md")
-    text = store.read(key, at.sha, card.path).decode("utf-8", "replace") if card else ""
+    text = _head(store, key, card, MAX_CARD).decode("utf-8", "replace") if card else ""
     record = at.record
     if at.sha != record.sha:  # the index knows the card of main; this is another revision's
         record = replace(record, card_data=parse_card(text)[0])
@@ -145,7 +145,7 @@ def view_blob(store: Store, at: At, path: str) -> BlobView:
         return BlobView(entry, rows=_rows(store, key, entry))
     if lower.endswith(".safetensors"):
         return BlobView(entry, tensors=tensors_of(_content(store, key, entry)))
-    return _text_view(entry, _head(store, key, entry))
+    return _text_view(entry, _head(store, key, entry, MAX_BLOB + 1))
 
 
 def metrics_of(card: Mapping[str, Any]) -> list[Metric]:
@@ -215,12 +215,12 @@ def _content(store: Store, key: RepoKey, entry: Entry) -> Any:
     return store.local_path(key, entry) or store.blob(key, entry.oid)
 
 
-def _head(store: Store, key: RepoKey, entry: Entry) -> bytes:
+def _head(store: Store, key: RepoKey, entry: Entry, limit: int) -> bytes:
     path = store.local_path(key, entry)
     if path is None:
-        return store.blob(key, entry.oid)[: MAX_BLOB + 1]
+        return store.blob(key, entry.oid)[:limit]
     with path.open("rb") as file:
-        return file.read(MAX_BLOB + 1)
+        return file.read(limit)
 
 
 def _text_view(entry: Entry, head: bytes) -> BlobView:

@@ -7,6 +7,8 @@ percent-encoded (`feat%2Fx` is one segment) and are unquoted here, once.
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     from .state import HubState
 
+logger = logging.getLogger(__name__)
+
 HERE = Path(__file__).parent
 STATIC = {"site.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml"}
 HEADERS = {
@@ -42,11 +46,13 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-cache, private",
     "Vary": "Cookie, Accept-Language, Authorization",
 }
 SORTS: tuple[SortKey, ...] = ("last_modified", "created_at", "id")
 PAGE, COMMITS, RECENT = 24, 30, 6
+MAX_ENTRIES = 1000  # of a folder that are listed
 MAX_FORM = 4096  # bytes
 
 
@@ -69,7 +75,8 @@ class Visit:
         """This page's address with some query parameters changed; empty ones go."""
         query = dict(self.request.query_params) | changes
         kept = urlencode({name: value for name, value in query.items() if value})
-        path = quote(unquote(self.request.url.path))
+        # Encoded as it came; a second leading slash would make it another site's address.
+        path = "/" + quote(self.request.scope["path"].lstrip("/"), safe="/%:@!$&'()*+,;=~")
         return f"{path}?{kept}" if kept else path
 
     def endpoint(self) -> str:
@@ -131,6 +138,10 @@ def _answer(state: HubState, request: Request, handler: Handler) -> Response:
         response = handler(visit)
     except HubError as error:
         response = _error_page(visit, error)
+    except Exception:
+        logger.exception("a page failed")
+        lead = visit.words("failed")
+        response = _render(visit, "error.html", status=500, lead=lead, home="")
     remember_language(request, response, visit.words)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
@@ -175,7 +186,7 @@ def show_list(visit: Visit) -> Response:
         include_private=visit.signed_in,
     )
     store = visit.state.store
-    everything = replace(query, search="", filters=(), cursor="")
+    by_kind = replace(query, filters=())
     return _render(
         visit,
         "list.html",
@@ -183,8 +194,7 @@ def show_list(visit: Visit) -> Response:
         query=query,
         sorts=SORTS,
         page=store.list_repos(kind, query),
-        total=store.count_repos(kind, query),
-        counts={kind: store.count_repos(kind, everything) for kind in REPO_TYPES},
+        counts={kind: store.count_repos(kind, by_kind) for kind in REPO_TYPES},
     )
 
 
@@ -212,8 +222,10 @@ def show_tree(visit: Visit) -> Response:
     at, path = _at(visit, visit.param("revision")), visit.param("path").strip("/")
     entries = visit.state.store.tree(at.record.key, at.sha, path, expand=True)
     entries = sorted(entries, key=lambda entry: (entry.type == "file", entry.path))
+    shown = entries[:MAX_ENTRIES]
     newest = visit.state.store.commits(at.record.key, at.sha, limit=1)
-    return _repo(visit, "tree.html", at, tab="files", path=path, entries=entries, newest=newest)
+    facts = {"path": path, "entries": shown, "total": len(entries), "newest": newest}
+    return _repo(visit, "tree.html", at, tab="files", **facts)
 
 
 def show_blob(visit: Visit) -> Response:
@@ -226,7 +238,7 @@ def show_blob(visit: Visit) -> Response:
 def show_commits(visit: Visit) -> Response:
     """The history that leads to a revision."""
     at = _at(visit, visit.param("revision"))
-    skip = int(visit.query("skip")) if visit.query("skip").isdecimal() else 0
+    skip = int(visit.query("skip")) if re.fullmatch("[0-9]{1,7}", visit.query("skip")) else 0
     commits = visit.state.store.commits(at.record.key, at.sha, skip=skip, limit=COMMITS + 1)
     older = skip + COMMITS if len(commits) > COMMITS else None
     newer = max(0, skip - COMMITS) if skip else None

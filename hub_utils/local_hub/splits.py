@@ -11,6 +11,7 @@ from .preview import can_preview
 
 MAX_SPLITS = 12
 _SPLIT_IN_NAME = re.compile(r"(?:^|[/._-])(train|test|validation|valid|val|dev|eval)(?=[/._-])")
+_ORDER = ("train", "validation", "test")
 _SYNONYMS = {"valid": "validation", "val": "validation", "dev": "validation", "eval": "test"}
 
 
@@ -51,4 +52,4 @@ def _by_name(paths: Sequence[str]) -> dict[str, str]:
         match = _SPLIT_IN_NAME.search(path.lower())
         name = match[1] if match else "train"
         found.setdefault(_SYNONYMS.get(name, name), path)
-    return found
+    return {split: found[split] for split in _ORDER if split in found}

@@ -79,7 +79,6 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "last_update": ("Updated", "更新"),
     "commit": ("Commit", "提交"),
     "measured": ("Measured", "评测"),
-    "file": ("File", "文件"),
     "download": ("Download", "下载"),
     "newer": ("Newer", "较新"),
     "older": ("Older", "更早"),
@@ -97,7 +96,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "Only the first {shown} of {total} are shown.",
         "仅显示前 {shown}（共 {total}）。",
     ),
-    "tensors": ("Tensors", "张量"),
+    "cut_list": (
+        "Only the first {shown} of {total} entries are shown.",
+        "仅显示前 {shown} 项（共 {total} 项）。",
+    ),
     "tensor": ("Tensor", "张量"),
     "type": ("Type", "类型"),
     "shape": ("Shape", "形状"),
@@ -135,6 +137,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "The repository is there, but “{name}” is not in this revision.",
         "仓库存在，但此版本里没有“{name}”。",
     ),
+    "failed": ("The Hub failed here; its log says why.", "Hub 在此出错，原因见日志。"),
     "to_front": ("To the front page", "回到首页"),
     "to_repo": ("To the repository", "回到仓库"),
     # time
