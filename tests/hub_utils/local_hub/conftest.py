@@ -1,6 +1,7 @@
 """The embedded Hub's own fixtures: an official client, a raw one, fresh names, a bare store."""
 
 import itertools
+import time
 
 import httpx
 import pytest
@@ -83,3 +84,11 @@ def put(api, repo_id, files, *, message="add", **options):
 
     operations = [CommitOperationAdd(path, content) for path, content in files.items()]
     return api.create_commit(repo_id, operations, commit_message=message, **options)
+
+
+def until(condition, *, seconds=20):
+    """Wait until a condition holds; fail when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
