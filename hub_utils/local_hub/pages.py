@@ -25,6 +25,7 @@ from .page_session import is_signed_in, remember_language, same, sign_in, sign_o
 from .paths import repo_key
 from .records import REPO_TYPES, ListQuery, RepoRecord, RepoType, SortKey
 from .seed import Seeder
+from .shapes import runtime_shape
 from .snippets import client_setup
 from .words import LANGUAGES, Words
 
@@ -208,12 +209,13 @@ def show_card(visit: Visit) -> Response:
 
 
 def _space(visit: Visit, at: views.At) -> Mapping[str, Any]:
-    space = visit.state.store.settings(at.record.key).space
+    settings = visit.state.store.settings(at.record.key)
+    files = [entry.path for entry in visit.state.store.tree(at.record.key, at.sha)]
     return {
-        "stage": "PAUSED" if space.paused else "STOPPED",
-        "hardware": space.hardware,
-        "variables": sorted(space.variables),
-        "secrets": sorted(space.secrets) if visit.signed_in else [],
+        "stage": runtime_shape(settings, files)["stage"],
+        "hardware": settings.space.hardware,
+        "variables": sorted(settings.space.variables),
+        "secrets": sorted(settings.space.secrets) if visit.signed_in else [],
     }
 
 

@@ -111,8 +111,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "secrets": ("Secrets (names only)", "密钥（仅名称）"),
     "none": ("none", "无"),
     "space_note": (
-        "The Hub on this machine stores Spaces and does not run them.",
-        "本机的 Hub 只保存应用空间，不运行它们。",
+        "The Hub on this machine keeps Spaces and runs none; the stage is what clients are told.",
+        "本机的 Hub 只保存应用空间，不运行它们；状态仅供客户端读取。",
     ),
     # sign-in
     "sign_in_title": ("Sign in with the token of this Hub", "使用 Hub 令牌登录"),

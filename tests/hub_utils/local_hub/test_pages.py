@@ -245,6 +245,7 @@ def test_space_shows_names_of_variables_and_never_a_secret(anonymous, raw, api):
     raw.post(f"/api/spaces/{name}/variables", json={"key": "LAB_MODE", "value": "quiet"})
     raw.post(f"/api/spaces/{name}/secrets", json={"key": "HF_TOKEN", "value": "s3cr3t"})
     html = get(anonymous, f"/spaces/{name}").text
+    assert "NO_APP_FILE" in html
     assert "LAB_MODE" in html
     assert "HF_TOKEN" not in html
     mine = get(raw, f"/spaces/{name}").text
