@@ -6,107 +6,41 @@ percent-encoded (`feat%2Fx` is one segment) and are unquoted here, once.
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qs, quote, unquote, urlencode
+from urllib.parse import parse_qs
 
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from . import page_views as views
-from .errors import BadRequest, EntryNotFound, HubError, RepoNotFound, RevisionNotFound
-from .page_session import is_signed_in, remember_language, same, sign_in, sign_out, words_of
-from .paths import repo_key
-from .records import REPO_TYPES, ListQuery, RepoRecord, RepoType, SortKey
+from .errors import RepoNotFound
+from .page_frame import HERE, Handler, Visit, answer, render
+from .page_session import same, sign_in, sign_out
+from .records import REPO_TYPES, ListQuery, RepoType, SortKey
 from .seed import Seeder
 from .shapes import runtime_shape
 from .snippets import client_setup
-from .words import LANGUAGES, Words
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
     from starlette.requests import Request
 
     from .state import HubState
 
-logger = logging.getLogger(__name__)
-
-HERE = Path(__file__).parent
 STATIC = {"site.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml"}
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache, private",
-    "Vary": "Cookie, Accept-Language, Authorization",
-}
 SORTS: tuple[SortKey, ...] = ("last_modified", "created_at", "id")
 PAGE, COMMITS, RECENT = 24, 30, 6
 MAX_ENTRIES = 1000  # of a folder that are listed
 MAX_FORM = 4096  # bytes
 
 
-@dataclass(frozen=True)
-class Visit:
-    """One request to a page: who, where, in which language."""
-
-    state: HubState
-    request: Request
-    signed_in: bool
-    words: Words
-
-    def param(self, name: str) -> str:
-        return unquote(self.request.path_params.get(name, ""))
-
-    def query(self, name: str) -> str:
-        return self.request.query_params.get(name, "")
-
-    def url_with(self, **changes: str) -> str:
-        """This page's address with some query parameters changed; empty ones go."""
-        query = dict(self.request.query_params) | changes
-        kept = urlencode({name: value for name, value in query.items() if value})
-        # Encoded as it came; a second leading slash would make it another site's address.
-        path = "/" + quote(self.request.scope["path"].lstrip("/"), safe="/%:@!$&'()*+,;=~")
-        return f"{path}?{kept}" if kept else path
-
-    def endpoint(self) -> str:
-        return self.state.endpoint or str(self.request.base_url).rstrip("/")
-
-    def record(self) -> RepoRecord:
-        """The repository of this address, if it may be seen.
-
-        Raises:
-            RepoNotFound: it is not there, or private and the visitor is not signed in.
-        """
-        kind = self.request.scope.get("path", "/").split("/")[1]
-        kind = kind if kind in ("datasets", "spaces") else "models"
-        key = repo_key(kind, self.param("namespace"), self.param("name"))
-        self.state.seeder.wait_for(key)
-        record = self.state.store.get_repo(key)
-        if record.private and not self.signed_in:
-            raise RepoNotFound(f"Repository not found: {key}.")
-        return record
-
-
-Handler = Callable[[Visit], Response]
-
-
 def page_routes(state: HubState) -> list[Route]:
     """Every page. They belong after the API's routes: a repository's address has any name."""
 
     def page(handler: Handler) -> Callable[[Request], Response]:
-        return lambda request: _answer(state, request, handler)
+        return lambda request: answer(state, request, handler)
 
     routes = [
         Route("/", page(show_front)),
@@ -133,22 +67,6 @@ def show_nothing(_visit: Visit) -> Response:
     raise RepoNotFound("There is no such page.")
 
 
-def _answer(state: HubState, request: Request, handler: Handler) -> Response:
-    visit = Visit(state, request, is_signed_in(request, state.token), words_of(request))
-    try:
-        response = handler(visit)
-    except HubError as error:
-        response = _error_page(visit, error)
-    except Exception:
-        logger.exception("a page failed")
-        lead = visit.words("failed")
-        response = _render(visit, "error.html", status=500, lead=lead, home="")
-    remember_language(request, response, visit.words)
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
-
-
 # -- pages ---------------------------------------------------------------------------------------
 
 
@@ -161,7 +79,7 @@ def show_front(visit: Visit) -> Response:
         for kind in REPO_TYPES
     ]
     setup = client_setup(visit.endpoint())
-    return _render(visit, "front.html", sections=sections, setup=setup, seeds=_seeds(visit))
+    return render(visit, "front.html", sections=sections, setup=setup, seeds=_seeds(visit))
 
 
 def _seeds(visit: Visit) -> Mapping[str, list[Any]]:
@@ -188,7 +106,7 @@ def show_list(visit: Visit) -> Response:
     )
     store = visit.state.store
     by_kind = replace(query, filters=())
-    return _render(
+    return render(
         visit,
         "list.html",
         kind=kind,
@@ -255,7 +173,7 @@ def _at(visit: Visit, revision: str) -> views.At:
 def _repo(visit: Visit, template: str, at: views.At, **facts: Any) -> Response:
     refs = visit.state.store.refs(at.record.key)
     branches, tags = views.ref_names(refs.branches), views.ref_names(refs.tags)
-    return _render(visit, template, at=at, branches=branches, ref_tags=tags, **facts)
+    return render(visit, template, at=at, branches=branches, ref_tags=tags, **facts)
 
 
 # -- signing in ----------------------------------------------------------------------------------
@@ -263,7 +181,7 @@ def _repo(visit: Visit, template: str, at: views.At, **facts: Any) -> Response:
 
 def show_login(visit: Visit) -> Response:
     """The form that takes the token."""
-    return _render(visit, "login.html", wrong=False)
+    return render(visit, "login.html", wrong=False)
 
 
 def _login_endpoint(state: HubState) -> Callable[[Request], Any]:
@@ -274,14 +192,14 @@ def _login_endpoint(state: HubState) -> Callable[[Request], Any]:
             if len(body) > MAX_FORM:
                 break
         given = parse_qs(body[:MAX_FORM].decode("utf-8", "replace")).get("token", [""])[0].strip()
-        return _answer(state, request, lambda visit: _log_in(visit, given))
+        return answer(state, request, lambda visit: _log_in(visit, given))
 
     return log_in
 
 
 def _log_in(visit: Visit, given: str) -> Response:
     if not same(given, visit.state.token):
-        return _render(visit, "login.html", status=403, wrong=True)
+        return render(visit, "login.html", status=403, wrong=True)
     response = RedirectResponse("/", status_code=303)
     sign_in(response, visit.state.token)
     return response
@@ -304,55 +222,3 @@ def send_static(visit: Visit) -> Response:
         raise RepoNotFound("There is no such file.")
     headers = {"Cache-Control": "public, max-age=86400"}
     return FileResponse(HERE / "static" / name, media_type=STATIC[name], headers=headers)
-
-
-def _error_page(visit: Visit, error: HubError) -> Response:
-    words, name = visit.words, visit.param("path") or visit.param("revision")
-    lead, home = words("not_found_lead"), ""
-    if isinstance(error, (RevisionNotFound, EntryNotFound)):
-        key = "revision_missing" if isinstance(error, RevisionNotFound) else "entry_missing"
-        lead = words(key, name=name or visit.query("revision"))
-        home = f"/{visit.record().key.url_path}"
-    elif not isinstance(error, (RepoNotFound, BadRequest)):
-        lead = str(error)
-    return _render(visit, "error.html", status=error.status, lead=lead, home=home)
-
-
-def _render(visit: Visit, template: str, *, status: int = 200, **facts: Any) -> Response:
-    html = (
-        environment()
-        .get_template(template)
-        .render(
-            t=visit.words,
-            visit=visit,
-            signed_in=visit.signed_in,
-            languages=LANGUAGES,
-            style_version=_style_version(),
-            repo_types=REPO_TYPES,
-            **facts,
-        )
-    )
-    return HTMLResponse(html, status_code=status)
-
-
-@lru_cache(maxsize=1)
-def environment() -> Environment:
-    """Jinja with autoescape: whatever a repository says is text, but for the sanitised card."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    made = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["size"] = views.size_text
-    made.filters["count"] = views.count_text
-    made.globals["folder_steps"] = views.folder_steps
-    return made
-
-
-@lru_cache(maxsize=1)
-def _style_version() -> str:
-    return hashlib.sha256((HERE / "static" / "site.css").read_bytes()).hexdigest()[:12]

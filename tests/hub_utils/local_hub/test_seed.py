@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from hub_utils.local_hub.records import RepoKey
-from hub_utils.local_hub.seed import AUTHOR, SEEDS, Seed, Seeder
+from hub_utils.local_hub.seed import SEEDS, Seeder
+from hub_utils.local_hub.seed_writer import AUTHOR, Seed
 from hub_utils.local_hub.store import AddBytes
 from tests.conftest import start_hub
 
