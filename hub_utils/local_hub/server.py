@@ -110,6 +110,7 @@ def _run(options: ServeOptions, endpoint: str, token: str, listener: socket.sock
     if options.while_used:
         _when_unused(options.root, lambda: setattr(server, "should_exit", True))
     server.run(sockets=[listener])
+    state.seeder.stop()
     state.store.close()
 
 

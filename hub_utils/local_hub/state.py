@@ -16,12 +16,18 @@ class SeedWaiter(Protocol):
     def wait_for(self, key: RepoKey) -> None:
         """Return once `key` is there if it is one of the seeds; at once if it is none."""
 
+    def stop(self) -> None:
+        """Write no further seed; return when the present one is done."""
+
 
 class NoSeeds:
     """A Hub that starts empty."""
 
     def wait_for(self, key: RepoKey) -> None:
         """Nothing is on its way."""
+
+    def stop(self) -> None:
+        """Nothing to stop."""
 
 
 @dataclass
