@@ -108,6 +108,12 @@ def test_picture_of_another_site_becomes_its_description():
     assert ">build status</a>" in html
 
 
+@pytest.mark.parametrize("address", ["http://[broken", "//[::broken/x.png"])
+def test_address_that_cannot_be_read_is_dropped(address):
+    html = html_of(f"<a href='{address}'>a</a><img src='{address}' alt='b'>")
+    assert "broken" not in html
+
+
 def test_links_to_other_sites_do_not_vouch_or_leak():
     assert 'rel="noopener noreferrer nofollow"' in html_of("[x](https://example.org)")
 
