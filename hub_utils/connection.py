@@ -5,7 +5,7 @@ cache are fixed at import.
 
 | settings | the Hub |
 |---|---|
-| a token, no endpoint | the real one |
+| a token, no endpoint; or running as a Space | the real one |
 | an endpoint | that one |
 | neither | the embedded one, started when it does not run |
 """
@@ -92,7 +92,8 @@ def connect(settings: Settings) -> Hub:
 
 def _means_embedded(settings: Settings) -> bool:
     if settings.endpoint is None:
-        return settings.token is None
+        # A Space that serves public models needs no token, and has no embedded Hub with it.
+        return settings.token is None and not settings.in_space
     # A process started by one that uses the embedded Hub inherits its endpoint.
     return settings.endpoint == embedded.last_endpoint(settings.hub_root)
 

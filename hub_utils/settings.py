@@ -75,6 +75,7 @@ class Settings:
     port: int = DEFAULT_PORT
     read_only: bool = False
     space_token: str | None = field(default=None, repr=False)
+    in_space: bool = False  # running as a Space of the real Hub
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -91,6 +92,7 @@ class Settings:
             port=_port(env),
             read_only=_flag(env, "LAB_READ_ONLY", default=bool(env.get("SPACE_ID"))),
             space_token=_token(env, "LAB_SPACE_TOKEN"),
+            in_space=bool(env.get("SPACE_ID")),
         )
 
     @staticmethod

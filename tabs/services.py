@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -60,12 +60,20 @@ class Stops:
 class Services:
     """The one object that a tab gets."""
 
-    def __init__(self, settings: Settings, hub: Hub, *, jobs: TrainingJobs | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        hub: Hub,
+        *,
+        jobs: TrainingJobs | None = None,
+        open_classifier: Callable[[Path], Any] | None = None,
+    ) -> None:
         self.settings, self.hub = settings, hub
         lab = settings.hub_root.resolve().parent
         self.catalog = Catalog(hub)
         self.jobs = jobs or TrainingJobs(lab / "runs")
         self.stops = Stops()
+        self._open_classifier = open_classifier or _open_classifier
         self._pins = PinStore(lab / "pins.json")
         self._slots: dict[str, ModelSlot[Classifier]] = {}
         self._lock = threading.Lock()
@@ -207,7 +215,7 @@ class Services:
 
     def _new_slot(self, repo: RepoId) -> ModelSlot[Classifier]:
         self._poke.set()
-        return ModelSlot(repo, hub=self.hub, pin_of=self.pin_of, open_model=_open_classifier)
+        return ModelSlot(repo, hub=self.hub, pin_of=self.pin_of, open_model=self._open_classifier)
 
     def _watch(self, train_missing: bool) -> None:
         self.classifier()

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 try:
-    # First of all: on ZeroGPU this package has to see torch before torch sees a GPU.
+    # First of all: on ZeroGPU this package has to be there before torch looks for a GPU.
     from spaces import GPU
 except ImportError:  # any other machine
     GPU = None
+
+from zero_gpu import opener
 
 from hub_utils.connection import connect
 from hub_utils.errors import LabError
 from hub_utils.settings import Settings
 
 
-def build() -> object:
+def build_app(settings: Settings) -> Any:
     """The page, connected to the Hub that the Space's variables mean."""
-    settings = Settings.from_env()
     hub = connect(settings)
     from tabs.page import build_page  # imports gradio, and with it huggingface_hub
     from tabs.services import Services
 
-    return build_page(Services(settings, hub))
+    # ZeroGPU wants its function decorated before the launch, whether or not a model is there yet.
+    open_classifier = opener(GPU) if GPU else None
+    return build_page(Services(settings, hub, open_classifier=open_classifier))
 
 
 if __name__ == "__main__":
     try:
-        build().launch()
+        build_app(Settings.from_env()).launch()
     except LabError as error:
         sys.exit(error.line())

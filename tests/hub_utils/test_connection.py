@@ -215,6 +215,12 @@ def test_without_a_token_none_that_was_stored_is_sent(client, hub_server, tmp_pa
     assert environment["HF_HUB_DISABLE_IMPLICIT_TOKEN"] == "1"
 
 
+def test_a_space_without_a_token_reads_the_real_hub(client):
+    facts = client(SPACE_ID="ada/lab", LAB_NAMESPACE="ada").facts
+    assert (facts["endpoint"], facts["namespace"]) == ("https://huggingface.co", "ada")
+    assert "HF_HUB_DISABLE_XET" not in facts["env"]
+
+
 def test_a_wrong_token_is_a_sentence_without_the_token(client, hub_server):
     said = client(HF_ENDPOINT=hub_server.endpoint, HF_TOKEN="hf_wrong_token").facts["error"]
     assert hub_server.endpoint in said

@@ -50,6 +50,7 @@ def test_a_token_is_not_in_the_repr():
 
 def test_a_space_is_read_only_unless_it_says_otherwise():
     assert Settings.from_env({"SPACE_ID": "ada/lab"}).read_only
+    assert Settings.from_env({"SPACE_ID": "ada/lab"}).in_space
     assert not Settings.from_env({"SPACE_ID": "ada/lab", "LAB_READ_ONLY": "0"}).read_only
 
 

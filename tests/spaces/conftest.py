@@ -1,0 +1,56 @@
+"""A published classifier and a deployed Space, once for the folder's tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, HubServer
+from tests.tabs.lab import publish, tiny_classifier
+
+MODEL = "space-classifier"
+
+
+@pytest.fixture(scope="session")
+def model(hub, tmp_path_factory):
+    """The id of a tiny published classifier."""
+    folder = tiny_classifier(tmp_path_factory.mktemp("classifier"))
+    publish(hub, folder, MODEL)
+    return f"lab/{MODEL}"
+
+
+@pytest.fixture(scope="session")
+def deploy(hub_server: HubServer, model: str) -> Callable[..., dict]:
+    """Runs `python -m hub_utils deploy spaces/lab`; gives its last line and keeps all it printed."""
+
+    def run(*options: str, code: int = 0, **environment: str) -> dict:
+        done = subprocess.run(
+            [sys.executable, "-m", "hub_utils", "deploy", "spaces/lab", *options],
+            cwd=ROOT,
+            env={**os.environ, "LAB_MODELS": f"classify={MODEL}", **environment},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stderr
+        said = json.loads(done.stdout.splitlines()[-1]) if code == 0 else {}
+        return {**said, "printed": done.stdout + done.stderr}
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def space(deploy) -> dict:
+    """The deployed Space: url, revision."""
+    return deploy("--name", "lab-space")
+
+
+def bare_environment(home: Path, **more: str) -> dict[str, str]:
+    """What a Space's process sees: nothing of ours, the repository least of all."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "HOME": str(home), **more}

@@ -1,0 +1,168 @@
+"""The Space is what was deployed: it runs from its own files alone and serves what is published."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from huggingface_hub import snapshot_download
+
+from hub_utils.cards import split_card
+from tests.conftest import ROOT
+from tests.spaces.conftest import bare_environment
+from tests.tabs.lab import LABELS
+
+DEADLINE_S = 120
+
+
+@pytest.fixture
+def downloaded(hub, space, tmp_path) -> Path:
+    """The Space's files in an empty folder."""
+    folder = tmp_path / "space"
+    snapshot_download(
+        "lab/lab-space", repo_type="space", revision=space["revision"], local_dir=folder,
+        endpoint=hub.endpoint, token=hub.token,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def running(hub, downloaded, model):
+    """The Space's own app.py, started where it was downloaded; its address."""
+    name = model.partition("/")[2]
+    environment = bare_environment(
+        downloaded.parent, HF_ENDPOINT=hub.endpoint, HF_TOKEN=hub.token, LAB_NAMESPACE="lab",
+        LAB_MODELS=f"classify={name}", LAB_READ_ONLY="1", LAB_PORT="0",
+    )  # fmt: skip
+    with (downloaded.parent / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=downloaded, env=environment,
+            stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
+    line = next((line for line in process.stdout if "LLM Core Lab is at" in line), "")
+    assert line, (downloaded.parent / "log.txt").read_text()
+    yield line.split()[5]
+    process.terminate()
+    process.wait(DEADLINE_S)
+    process.stdout.close()
+
+
+def test_the_downloaded_space_classifies_without_the_repository(running):
+    from gradio_client import Client
+
+    page = Client(running, verbose=False)
+    answer = page.predict("The oil price said the bank.", api_name="/classify")
+    assert {item["label"] for item in find_confidences(answer)} == set(LABELS)
+
+
+def find_confidences(answer):
+    """The label's confidences, wherever the endpoint puts them among its outputs."""
+    parts = answer if isinstance(answer, (list, tuple)) else [answer]
+    return next(
+        part["confidences"] for part in parts if isinstance(part, dict) and "confidences" in part
+    )
+
+
+def test_the_space_has_what_it_needs_and_nothing_else(downloaded):
+    there = {path.relative_to(downloaded).as_posix() for path in downloaded.rglob("*.py")}
+    assert {"app.py", "zero_gpu.py", "tabs/page.py", "training/bert/inference.py"} <= there
+    assert not [
+        name for name in there if name.startswith(("hub_utils/local_hub", "tests", "spaces"))
+    ]
+    assert not {"training/bert/train.py", "hub_utils/deploy.py", "bundle.toml"} & there
+
+
+def test_the_card_configures_a_space_for_zerogpu(downloaded, model):
+    from importlib import metadata
+
+    content = yaml.safe_load(split_card((downloaded / "README.md").read_text("utf-8"))[0])
+    assert content["sdk"] == "gradio"
+    assert content["sdk_version"] == metadata.version("gradio")
+    assert (content["python_version"], content["suggested_hardware"]) == ("3.12", "zero-a10g")
+    assert content["models"] == [model]
+    assert len(content["short_description"]) <= 60
+    assert "torch==2.11.0" in (downloaded / "requirements.txt").read_text().splitlines()
+
+
+def test_the_space_has_its_variables_and_no_secret(hub, space):
+    variables = {k: v.value for k, v in hub.api.get_space_variables("lab/lab-space").items()}
+    assert variables == {
+        "LAB_NAMESPACE": "lab",
+        "LAB_MODELS": "classify=space-classifier",
+        "LAB_READ_ONLY": "1",
+    }
+    assert hub.api.get_space_secrets("lab/lab-space") == {}
+    assert hub.api.get_space_runtime("lab/lab-space").requested_hardware == "zero-a10g"
+
+
+def test_deploying_again_makes_no_commit(deploy, space):
+    again = deploy("--name", "lab-space")
+    assert (again["changed"], again["revision"]) == (False, space["revision"])
+    assert again["url"] == space["url"]
+
+
+def test_a_dry_run_shows_the_plan_and_does_nothing(deploy, hub):
+    plan = deploy("--name", "never-made", "--dry-run")
+    assert plan["create"]
+    assert "app.py" in plan["upload"]
+    assert plan["set_variables"]["LAB_NAMESPACE"] == "lab"
+    assert not hub.api.repo_exists("lab/never-made", repo_type="space")
+
+
+def test_on_a_cpu_it_asks_for_a_cpu_and_its_torch(deploy, hub):
+    done = deploy("--name", "cpu-space", "--hardware", "cpu")
+    assert hub.api.get_space_runtime("lab/cpu-space").requested_hardware == "cpu-basic"
+    lines = hub.api.hf_hub_download(
+        "lab/cpu-space", "requirements.txt", repo_type="space", revision=done["revision"]
+    )
+    assert "torch>=2.8,<2.15" in Path(lines).read_text().splitlines()
+
+
+def test_other_hardware_is_requested_for_a_space_that_is_there(deploy, hub):
+    deploy("--name", "moving-space")
+    deploy("--name", "moving-space", "--hardware", "cpu")
+    assert hub.api.get_space_runtime("lab/moving-space").requested_hardware == "cpu-basic"
+
+
+def test_a_revision_that_no_longer_applies_is_taken_off(deploy, hub):
+    deploy("--name", "pinned-space", LAB_REVISIONS="space-classifier=main")
+    assert "LAB_REVISIONS" in hub.api.get_space_variables("lab/pinned-space")
+    deploy("--name", "pinned-space")
+    assert "LAB_REVISIONS" not in hub.api.get_space_variables("lab/pinned-space")
+
+
+def test_a_private_model_needs_a_token_for_the_space_which_is_never_shown(deploy, hub, tmp_path):
+    from tests.tabs.lab import tiny_classifier
+
+    folder = tiny_classifier(tmp_path / "private")
+    from hub_utils.push import push_folder
+
+    push_folder(folder, hub.repo("private-classifier"), hub=hub, message="Train", private=True)
+    models = {"LAB_MODELS": "classify=private-classifier"}
+    refused = deploy("--name", "secret-space", code=2, **models)
+    assert "lab/private-classifier, which is private" in refused["printed"]
+    assert "LAB_SPACE_TOKEN" in refused["printed"]
+
+    given = {**models, "LAB_SPACE_TOKEN": "hf_read_only_token"}
+    plan = deploy("--name", "secret-space", "--dry-run", **given)
+    done = deploy("--name", "secret-space", **given)
+    assert plan["set_secrets"] == ["HF_TOKEN"]
+    assert "hf_read_only_token" not in plan["printed"] + done["printed"]
+    assert list(hub.api.get_space_secrets("lab/secret-space")) == ["HF_TOKEN"]
+    assert not deploy("--name", "secret-space", "--dry-run", **given)["set_secrets"]
+
+
+def test_a_model_that_is_not_published_is_named_and_waited_for(deploy):
+    plan = deploy("--name", "early-space", "--dry-run", LAB_MODELS="classify=not-yet")
+    assert plan["missing_models"] == ["lab/not-yet"]
+
+
+def test_the_entry_is_short_and_imports_zerogpu_before_torch():
+    lines = (ROOT / "spaces" / "lab" / "app.py").read_text("utf-8").splitlines()
+    assert len(lines) < 60
+    code = "\n".join(lines)
+    assert code.index("from spaces import GPU") < code.index("from hub_utils")
+    assert "import torch" not in code
