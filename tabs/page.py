@@ -102,14 +102,15 @@ class LabPage(gr.Blocks):  # type: ignore[misc]
 
 def build_page(services: Services) -> LabPage:
     """Lay the page out; nothing is asked of the Hub and no model is loaded."""
-    with LabPage(services) as page:
+    page = LabPage(services)
+    with page:
         gr.HTML(text("page.header"))
         with gr.Tabs():
             for tab in TABS:
                 with gr.Tab(text(f"tab.{tab.name}"), id=tab.name):
                     tab.build(services)
     page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=1)
-    return page  # type: ignore[no-any-return] - Gradio has no types for `with`
+    return page
 
 
 def _free_port(wanted: int) -> int:
