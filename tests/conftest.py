@@ -15,14 +15,20 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from hub_utils.connection import Hub
+
 ROOT = Path(__file__).parents[1]
 TOKEN = "hf_session_token_of_the_tests"
+THROWAWAY = f"lab-test-{uuid.uuid4().hex[:8]}-"  # prefix of what a run makes on the real Hub
 _OWN = ("LAB_", "HF_", "HUGGING", "TRANSFORMERS_", "GRADIO_")
 _KEPT = ("LAB_TEST_TOKEN",)
 
@@ -124,7 +130,7 @@ def hub_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
 
 
 @pytest.fixture(scope="session")
-def hub(hub_server: HubServer):
+def hub(hub_server: HubServer) -> Hub:
     """A client of the session's Hub, as `connect` returns it."""
     from hub_utils.connection import Hub
 
@@ -135,3 +141,47 @@ def hub(hub_server: HubServer):
         embedded=False,
         cache=_HOME / "hf" / "hub",
     )
+
+
+@pytest.fixture(scope="session")
+def any_hub(request: pytest.FixtureRequest) -> Iterator[Hub]:
+    """The embedded Hub; with --real-hub the real one, where what a test makes is removed at the end.
+
+    Give repositories names from `any_name`. Mark the test `real_hub`.
+    """
+    if not request.config.getoption("--real-hub"):
+        yield request.getfixturevalue("hub")
+        return
+    token = os.environ.get("LAB_TEST_TOKEN", "")
+    if not token:
+        pytest.skip("LAB_TEST_TOKEN is not set: give it a write token of the real Hub to run this")
+    hub = _real_hub(token)
+    yield hub
+    _remove_made(hub)
+
+
+@pytest.fixture
+def any_name(any_hub: Hub) -> Callable[[str], str]:
+    """Names for repositories on `any_hub` that are nobody's and that the end of the run removes."""
+    return lambda name: f"{THROWAWAY}{name}"
+
+
+def _real_hub(token: str) -> Hub:
+    from huggingface_hub import HfApi
+
+    from hub_utils.connection import REAL_ENDPOINT, Hub
+
+    name = HfApi(endpoint=REAL_ENDPOINT, token=token).whoami()["name"]
+    return Hub(REAL_ENDPOINT, token, namespace=name, embedded=False, cache=_HOME / "real" / "hub")
+
+
+def _remove_made(hub: Hub) -> None:
+    lists = {
+        "model": hub.api.list_models,
+        "dataset": hub.api.list_datasets,
+        "space": hub.api.list_spaces,
+    }
+    for type, listing in lists.items():
+        for item in listing(author=hub.namespace, search=THROWAWAY):
+            if item.id.startswith(f"{hub.namespace}/{THROWAWAY}"):
+                hub.api.delete_repo(item.id, repo_type=type, missing_ok=True)
