@@ -70,6 +70,8 @@ TABLE = (
     Row("GET", "/api/{types}", routes_repos.listing),
     Row("GET", "/api/{types}/{id}", routes_repos.info),
     Row("GET", "/api/{types}/{id}/revision/{rev}", routes_repos.info),
+    Row("GET", "/api/settings/repositories", routes_repos.owned),
+    Row("POST", "/api/{types}/{id}/duplicate", routes_repos.duplicate),
     Row("PUT", "/api/{types}/{id}/settings", routes_repos.update_settings),
     Row("GET", "/api/{types}/{id}/auth-check", routes_repos.auth_check),
     Row("GET", "/api/{types}/{id}/auth-check/write", routes_repos.auth_check),

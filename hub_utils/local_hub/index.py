@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from .errors import BadRequest
+from .errors import BadRequest, RepoNotFound
 from .paths import shown
 from .records import ListQuery, Page, RepoKey, RepoRecord, RepoType
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE repos (
   id INTEGER PRIMARY KEY, type TEXT NOT NULL, name TEXT NOT NULL, author TEXT NOT NULL,
@@ -39,7 +39,8 @@ CREATE TABLE last_commits (
 CREATE TABLE blobs (oid TEXT PRIMARY KEY, size INTEGER NOT NULL, sha256 TEXT) WITHOUT ROWID;
 CREATE TABLE attachments (
   repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE, sha256 TEXT NOT NULL,
-  PRIMARY KEY (repo, sha256)) WITHOUT ROWID;
+  PRIMARY KEY (sha256, repo)) WITHOUT ROWID;
+CREATE INDEX attachments_by_repo ON attachments (repo);
 """
 _SORTS = {"last_modified": "last_modified", "created_at": "created_at", "id": "name"}
 BlobFacts = Mapping[str, tuple[int, str | None]]  # oid → size of the contents in bytes, sha256
@@ -219,6 +220,12 @@ class Index:
                 "INSERT OR IGNORE INTO attachments VALUES (?, ?)", [(repo, s) for s in sha256s]
             )
 
+    def is_used(self, sha256: str) -> bool:
+        """Whether any repository may use an LFS object."""
+        with self._reading() as db:
+            sql = "SELECT 1 FROM attachments WHERE sha256 = ? LIMIT 1"
+            return db.execute(sql, (sha256,)).fetchone() is not None
+
     def is_attached(self, key: RepoKey, sha256: str) -> bool:
         """Whether a repository may use an LFS object."""
         with self._reading() as db:
@@ -343,7 +350,7 @@ def _repo_id(db: sqlite3.Connection, key: RepoKey) -> int:
         "SELECT id FROM repos WHERE type = ? AND name = ?", (key.type, key.id)
     ).fetchone()
     if row is None:
-        raise LookupError(f"{key} is not indexed")
+        raise RepoNotFound(f"Repository not found: {key}.")
     return int(row[0])
 
 

@@ -83,10 +83,11 @@ class Indexer:
             if sha == revision:
                 return self.index.last_commits(key, branch)
         with self._lock:
-            found = self._old.get(revision)
+            known = dict(self._old)
+        found = known.get(revision)
         if found is None:
             with repo.objects() as store:
-                found = last_commits(store, revision, dict(self._old))
+                found = last_commits(store, revision, known)
             with self._lock:
                 self._old[revision] = found
                 while len(self._old) > _REVISIONS_KEPT:

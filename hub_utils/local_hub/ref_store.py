@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from dulwich.objects import Commit, ObjectID, Tag
 
@@ -56,8 +55,7 @@ class RefStore(RepoStore):
         if name == DEFAULT_BRANCH:
             raise BadRequest("The branch main cannot be deleted.")
         self._delete_ref(key, BRANCHES, name)
-        with suppress(LookupError):
-            self.index.drop_branch(key, name)
+        self.index.drop_branch(key, name)
 
     def delete_tag(self, key: RepoKey, name: str) -> None:
         """Remove a tag."""

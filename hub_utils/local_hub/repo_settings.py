@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 from .durable import write_durably
+
+if TYPE_CHECKING:
+    from typing import Self
 
 FILE_NAME = "hub.json"
 

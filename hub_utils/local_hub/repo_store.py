@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from .commit_builder import GIT_ATTRIBUTES, build_tree, make_commit
@@ -20,7 +21,7 @@ from .indexer import BlobFacts, Indexer
 from .lfs import LfsStore
 from .payload import AddBytes
 from .records import REPO_TYPES, ListQuery, Page, RepoKey, RepoRecord, RepoType
-from .repo_settings import FILE_NAME, RepoSettings
+from .repo_settings import FILE_NAME, RepoSettings, now_text
 
 _log = logging.getLogger(__name__)
 
@@ -57,16 +58,12 @@ class RepoStore:
         """
         settings = RepoSettings.new(private=private, sdk=sdk)
         with self.locked(key):
-            target = self._folder(key)
-            if target.exists():
+            if self._folder(key).exists():
                 raise RepoExists(f"You already created this {key.type} repo: {key.id}")
             draft = self._trash / secrets.token_hex(8)
             _first_commit(GitRepo.create(draft), key.namespace)
             settings.write(draft)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            draft.rename(target)
-            fsync_folder(target.parent)
-            self._mend(key)
+            self._appear(key, draft)
         return self.get_repo(key)
 
     def get_repo(self, key: RepoKey) -> RepoRecord:
@@ -117,6 +114,25 @@ class RepoStore:
             fsync_folder(target.parent)
             self.index.rename(old, new)
 
+    def duplicate_repo(self, source: RepoKey, target: RepoKey, *, private: bool) -> RepoRecord:
+        """Copy a repository with its history; secrets stay behind.
+
+        Raises:
+            RepoExists: the target's name is taken.
+        """
+        with self.locked(target):
+            if self._folder(target).exists():
+                raise RepoExists(f"You already created this {target.type} repo: {target.id}")
+            draft = self._trash / secrets.token_hex(8)
+            with self.locked(source):
+                shutil.copytree(self.repo(source).path, draft)
+            settings = RepoSettings.read(draft)
+            space = replace(settings.space, secrets={})
+            copied = replace(settings, created_at=now_text(), private=private, space=space)
+            copied.write(draft)
+            self._appear(target, draft)
+        return self.get_repo(target)
+
     def delete_repo(self, key: RepoKey) -> None:
         """Remove a repository, and the large files that no other one uses."""
         with self.locked(key):
@@ -161,6 +177,13 @@ class RepoStore:
         except (OSError, sqlite3.Error) as error:
             _log.warning("the index of %s will be mended: %s", key, error)
             self._stale.add(key)
+
+    def _appear(self, key: RepoKey, draft: Path) -> None:
+        target = self._folder(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.rename(target)
+        fsync_folder(target.parent)
+        self._mend(key)
 
     def _folder(self, key: RepoKey) -> Path:
         return self._repos / f"{key.type}s" / key.namespace / f"{key.name}.git"

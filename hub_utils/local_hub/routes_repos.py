@@ -11,10 +11,10 @@ from starlette.responses import Response
 from .call import PLURALS, Call, is_on
 from .errors import BadRequest, NotFound, RepoExists
 from .paths import repo_key, shown
-from .records import ListQuery, RepoKey, RepoRecord, RepoType, SortKey
+from .records import REPO_TYPES, ListQuery, RepoKey, RepoRecord, RepoType, SortKey
 from .repo_settings import RepoSettings
 from .routes_spaces import space_settings
-from .shapes import json_response, paged, repo_shape, runtime_shape, siblings
+from .shapes import json_response, moment, paged, repo_shape, runtime_shape, siblings
 
 MAX_PAGE = 1000
 _SORTS: Mapping[str, SortKey] = {
@@ -34,7 +34,7 @@ def create(call: Call) -> Response:
     sdk = body.get("sdk")
     if key.type == "space" and sdk not in _SDKS:
         raise BadRequest(f"sdk={shown(str(sdk))} is unknown; use one of {', '.join(_SDKS)}.")
-    private = body.get("visibility") == "private" or is_on(body.get("private"))
+    private = _wants_private(body, default=False)
     url = {"url": f"{call.state.endpoint}/{key.url_path}", "name": key.id, "id": key.id}
     try:
         call.state.store.create_repo(key, private=private, sdk=sdk if key.type == "space" else None)
@@ -69,14 +69,51 @@ def update_settings(call: Call) -> Response:
     key, body = call.writable(), call.json()
 
     def change(now: RepoSettings) -> RepoSettings:
-        visibility, gated = body.get("visibility"), body.get("gated", now.gated)
-        if visibility not in (None, "public", "private") or gated not in ("auto", "manual", False):
-            raise BadRequest("visibility is public or private; gated is auto, manual or false.")
-        private = visibility == "private" if visibility else is_on(body.get("private", now.private))
-        return replace(now, private=private, gated=gated)
+        gated = body.get("gated", now.gated)
+        if gated not in ("auto", "manual", False):
+            raise BadRequest(f"gated={shown(str(gated))} is unknown; use auto, manual or false.")
+        return replace(now, private=_wants_private(body, default=now.private), gated=gated)
 
     record = call.state.store.update_settings(key, change)
     return json_response({"private": record.private, "gated": record.gated})
+
+
+def duplicate(call: Call) -> Response:
+    """POST /api/T/ID/duplicate."""
+    call.require_owner()
+    source, body = call.readable(), call.json()
+    target = _parse_id(source.key.type, str(body.get("repository") or ""))
+    private = _wants_private(body, default=source.private)
+    url = f"{call.state.endpoint}/{target.url_path}"
+    try:
+        call.state.store.duplicate_repo(source.key, target, private=private)
+    except RepoExists as error:
+        return json_response({"url": url, "error": str(error)}, status=409)
+    return json_response({"url": url})
+
+
+def owned(call: Call) -> Response:
+    """GET /api/settings/repositories: the owner's repositories and what they weigh."""
+    call.require_owner()
+    store, query = call.state.store, ListQuery(author=call.state.user, limit=MAX_PAGE)
+    records = [
+        record
+        for kind in REPO_TYPES
+        for record in store.list_repos(kind, replace(query, include_private=True)).items
+    ]
+    sizes = [sum(e.size for e in store.tree(r.key, r.sha, recursive=True)) for r in records]
+    shapes = [
+        {
+            "id": record.key.id,
+            "type": record.key.type,
+            "updatedAt": moment(record.last_modified),
+            "visibility": "private" if record.private else "public",
+            "storage": size,
+            "storagePercent": size / max(sum(sizes), 1),
+        }
+        for record, size in zip(records, sizes, strict=True)
+    ]
+    return json_response(shapes)
 
 
 def auth_check(call: Call) -> Response:
@@ -113,6 +150,13 @@ def listing(call: Call) -> Response:
     page = call.state.store.list_repos(cast(RepoType, call.kind[:-1]), _query(call))
     shapes = [_listed(call, record) for record in page.items]
     return paged(call.state, call.request, shapes, page.next_cursor)
+
+
+def _wants_private(body: Mapping[str, Any], *, default: bool) -> bool:
+    visibility = body.get("visibility")
+    if visibility not in (None, "public", "private"):
+        raise BadRequest(f"visibility={shown(str(visibility))} is unknown; use public or private.")
+    return visibility == "private" if visibility else is_on(body.get("private", default))
 
 
 def _listed(call: Call, record: RepoRecord) -> dict[str, Any]:

@@ -154,9 +154,10 @@ class Store(RefStore):
             StaleParent: `parent` is not the branch's head any more.
             BadRequest, EntryNotFound: an operation cannot be applied; nothing is changed.
         """
-        repo = self.repo(key)
+        branch = branch.removeprefix(BRANCHES)
         with self.locked(key):
-            head = self._head(repo, branch)
+            repo = self.repo(key)
+            head = _head(repo, branch)
             if parent and not (is_commit_like(parent) and head.startswith(parent)):
                 raise StaleParent(
                     "A commit has happened since. Please refresh and try again: "
@@ -184,7 +185,12 @@ class Store(RefStore):
         writer.seal()
         with self.lfs_lock:
             writer.publish()
-            self.index.attach(key, [sha256])
+            try:
+                self.index.attach(key, [sha256])
+            except BaseException:
+                if not self.index.is_used(sha256):
+                    self.lfs.path(sha256).unlink(missing_ok=True)
+                raise
 
     def add_lfs_file(self, key: RepoKey, path_on_disk: Path) -> LfsRef:
         """Store a file of this machine for a repository; commit it with AddLfs."""
@@ -206,9 +212,10 @@ class Store(RefStore):
 
     def squash(self, key: RepoKey, branch: str, message: str, *, author: str = "lab") -> str:
         """Replace a branch's history by one commit of its present contents."""
-        repo = self.repo(key)
+        branch = branch.removeprefix(BRANCHES)
         with self.locked(key):
-            before = repo.commit(self._head(repo, branch))
+            repo = self.repo(key)
+            before = repo.commit(_head(repo, branch))
             if before is None:
                 raise RevisionNotFound(f"The branch {shown(branch)} has no commit.")
             commit = make_commit(before.tree, None, message=message, author=author)
@@ -247,11 +254,12 @@ class Store(RefStore):
             )
         return size
 
-    def _head(self, repo: GitRepo, branch: str) -> str:
-        head = repo.ref(BRANCHES + branch.removeprefix(BRANCHES))
-        if head is None:
-            raise RevisionNotFound(f"There is no branch {shown(branch)} to commit to.")
-        return head
+
+def _head(repo: GitRepo, branch: str) -> str:
+    head = repo.ref(BRANCHES + branch)
+    if head is None:
+        raise RevisionNotFound(f"There is no branch {shown(branch)} to commit to.")
+    return head
 
 
 def _checked(operation: Operation) -> Operation:

@@ -235,3 +235,9 @@ def test_add_operations_can_be_preuploaded(api, repo):
     api.preupload_lfs_files(repo, [operation])
     api.create_commit(repo, [operation], commit_message="later")
     assert names(api, repo) == ["w.safetensors"]
+
+
+def test_full_ref_name_is_the_branch(api, repo):
+    oid = put(api, repo, {"a.txt": b"1"}, revision="refs/heads/main").oid
+    assert api.model_info(repo).sha == oid
+    assert [b.name for b in api.list_repo_refs(repo).branches] == ["main"]

@@ -297,3 +297,31 @@ def test_broken_listing_parameters_are_refused(anonymous, query):
 def test_the_client_turns_a_refusal_into_its_own_error(api):
     with pytest.raises(BadRequestError, match="no valid name"):
         api.move_repo("lab/a--b", "lab/c")
+
+
+@pytest.mark.parametrize("visibility", ["protected", 3])
+def test_unknown_visibility_is_refused_not_taken_for_public(raw, visibility):
+    body = {"name": fresh_name(), "type": "model", "visibility": visibility}
+    assert raw.post("/api/repos/create", json=body).status_code == 400
+
+
+def test_duplicate_has_the_history_and_files_but_no_secrets(api, hub_server):
+    source, target = f"lab/{fresh_name('source')}", f"lab/{fresh_name('target')}"
+    secrets = [{"key": "HF_TOKEN", "value": "x"}]
+    api.create_repo(source, repo_type="space", space_sdk="gradio", space_secrets=secrets)
+    put(api, source, {"app.py": b"1", "w.safetensors": b"W" * 900}, repo_type="space")
+    url = api.duplicate_repo(source, target, repo_type="space", private=True)
+    assert url == f"{hub_server.endpoint}/spaces/{target}"
+    copy = api.space_info(target)
+    assert (copy.sha, copy.private) == (api.space_info(source).sha, True)
+    assert api.get_space_secrets(target) == {}
+    api.delete_repo(source, repo_type="space")
+    path = api.hf_hub_download(target, "w.safetensors", repo_type="space")
+    with open(path, "rb") as file:  # noqa: PTH123 - the client gives text paths
+        assert file.read() == b"W" * 900
+
+
+def test_owner_sees_what_the_repositories_weigh(api, private_repo):
+    found = {repo.id: repo for repo in api.list_user_repos()}
+    assert found[private_repo].visibility == "private"
+    assert found[private_repo].storage > 2000
