@@ -47,7 +47,7 @@ class TrainConfig:
 
 
 PRESETS: dict[str, TrainConfig] = {
-    "quick": TrainConfig(max_seconds=150.0),
+    "quick": TrainConfig(max_seconds=165.0),
     "good": TrainConfig(max_seconds=900.0, epochs=6.0, max_tokens=256),
 }
 

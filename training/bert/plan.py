@@ -42,7 +42,7 @@ def choose_frozen(
         pass_seconds=layer_seconds(network, tokens) * len(tokens.ids),
         budget_seconds=config.max_seconds,
         epochs=config.epochs,
-        cost=LORA_COST if config.lora_rank else FULL_COST,
+        cost=(LORA_COST if config.lora_rank else FULL_COST) * (1 - config.thinning / 2),
     )
 
 

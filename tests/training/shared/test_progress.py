@@ -1,0 +1,44 @@
+import io
+import json
+
+from training.shared.progress import MAX_HISTORY, Progress
+
+
+def state(folder):
+    return json.loads((folder / "progress.json").read_text())
+
+
+def test_a_phase_is_printed_and_written_at_once(tmp_path):
+    stream = io.StringIO()
+    Progress("bert", tmp_path, stream=stream).say("load", "data x")
+    assert stream.getvalue() == "[bert] load: data x\n"
+    found = state(tmp_path)
+    assert (found["recipe"], found["phase"], found["message"]) == ("bert", "load", "data x")
+    assert set(found) >= {"step", "steps", "loss", "seconds", "seconds_left", "history"}
+
+
+def test_a_step_is_written_with_time_left(tmp_path):
+    stream = io.StringIO()
+    progress = Progress("bert", tmp_path, stream=stream)
+    progress.update(step=3, steps=10, loss=0.5, seconds_left=7.0, message="epoch 1")
+    found = state(tmp_path)
+    assert (found["step"], found["steps"], found["loss"]) == (3, 10, 0.5)
+    assert found["history"] == [{"step": 3, "loss": 0.5}]
+    assert "step 3/10, epoch 1, 7 s left" in stream.getvalue()
+
+
+def test_history_stays_short(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.shared.progress.FILE_INTERVAL_S", 0.0)
+    progress = Progress("bert", tmp_path, quiet=True)
+    for step in range(3 * MAX_HISTORY):
+        progress.update(step=step, steps=1, loss=1.0, seconds_left=None, message="")
+    assert len(progress.history) <= MAX_HISTORY
+    assert progress.history[0]["step"] == 0
+    assert progress.history[-1]["step"] > 2 * MAX_HISTORY
+
+
+def test_other_processes_of_a_run_are_silent(tmp_path):
+    stream = io.StringIO()
+    Progress("bert", tmp_path / "none", quiet=True, stream=stream).say("load", "data x")
+    assert stream.getvalue() == ""
+    assert not (tmp_path / "none").exists()
