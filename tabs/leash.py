@@ -32,7 +32,9 @@ def main(command: list[str]) -> int:
 
 
 def _end_with_stdin(child: subprocess.Popen[bytes], released: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not sys.stdin: a thread that waits inside its lock would abort the interpreter at its end.
+    while os.read(0, 1):
+        pass
     released.set()
     os.killpg(os.getpgrp(), signal.SIGTERM)
     try:

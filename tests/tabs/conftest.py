@@ -1,0 +1,49 @@
+"""A Hub for the tests of the tabs, and services that look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hub_utils.connection import Hub
+from hub_utils.settings import Settings
+from tabs.services import Services
+from tests.tabs.lab import HubProcess, tiny_classifier
+
+
+@pytest.fixture(scope="session")
+def classifiers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Folders of two tiny classifiers that differ in their weights."""
+    root = tmp_path_factory.mktemp("classifiers")
+    return tiny_classifier(root / "one", seed=1), tiny_classifier(root / "two", seed=2)
+
+
+@pytest.fixture
+def hub_process(tmp_path: Path) -> Iterator[HubProcess]:
+    """An empty embedded Hub of this test's own."""
+    process = HubProcess(tmp_path / "hub").start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def own_hub(hub_process: HubProcess, tmp_path: Path) -> Hub:
+    """A client of `hub_process`."""
+    return hub_process.client(tmp_path / "cache")
+
+
+@pytest.fixture
+def make_services(own_hub: Hub, tmp_path: Path) -> Iterator[Callable[..., Services]]:
+    """Services on the test's own Hub, closed at the end."""
+    made: list[Services] = []
+
+    def make(**settings: object) -> Services:
+        base = {"hub_root": tmp_path / "lab" / "hub", "namespace": "lab"}
+        made.append(Services(Settings(**{**base, **settings}), own_hub))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for services in made:
+        services.close()
