@@ -6,9 +6,11 @@ decode what they use (`Call.param`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple, NoReturn
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,6 +31,8 @@ from .pages import page_routes
 from .routes_commit import MAX_COMMIT_BYTES
 from .routes_git import MAX_REQUEST_BYTES as MAX_GIT_BYTES
 from .state import HubState
+
+THREADS = 128
 
 
 class Row(NamedTuple):
@@ -123,9 +127,18 @@ def build_app(state: HubState) -> FastAPI:
         *(route for row in TABLE for route in _routes(state, row)),
         *page_routes(state),
     ]
-    app = FastAPI(title="Embedded Hub", openapi_url=None, routes=list(routes))
+    app = FastAPI(
+        title="Embedded Hub", openapi_url=None, routes=list(routes), lifespan=_more_threads
+    )
     app.add_middleware(RawPath)
     return app
+
+
+@asynccontextmanager
+async def _more_threads(_app: FastAPI) -> AsyncIterator[None]:
+    """Requests that wait for a seed hold a thread each; leave enough for the others."""
+    current_default_thread_limiter().total_tokens = THREADS
+    yield
 
 
 class RawPath:

@@ -133,10 +133,22 @@ def endpoint(
             return await run_in_threadpool(handler, call)
         except ClientDisconnect:
             return Response(status_code=499)
+        except (FileNotFoundError, KeyError) as error:
+            # A repository that was deleted or moved while it was read looks like this.
+            gone = await run_in_threadpool(_refusal_when_gone, call)
+            return error_response(gone or error, signed_in=call.caller.owner)
         except Exception as error:
             return error_response(error, signed_in=call.caller.owner)
 
     return serve
+
+
+def _refusal_when_gone(call: Call) -> HubError | None:
+    try:
+        call.readable()
+    except HubError as error:
+        return error
+    return None
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:

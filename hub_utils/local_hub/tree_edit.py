@@ -21,13 +21,6 @@ class TreeEditor:
         self._store = store
         self._root = _Folder(tree_of(store, root) if root else Tree())
 
-    def get(self, path: str) -> str | None:
-        """The blob at a path, None when there is none."""
-        *folders, name = path.encode().split(b"/")
-        folder = self._descend(folders)
-        found = folder.tree._entries.get(name) if folder else None
-        return found[1].decode() if found and not stat.S_ISDIR(found[0]) else None
-
     def put(self, path: str, oid: bytes) -> None:
         """Place a blob, making the folders above it.
 

@@ -1,6 +1,7 @@
 """Rows "Files" of HUB_PROTOCOL.md: resolve, its headers, ranges, the clients' caches."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,17 @@ def test_safetensors_header_is_read_by_ranges(api, repo, tmp_path):
     )
     found = api.get_safetensors_metadata(repo)
     assert found.parameter_count == {"F32": 12}
+
+
+def test_readers_of_a_repository_that_is_deleted_meanwhile_are_told_it_is_gone(api, raw):
+    name = f"lab/{fresh_name('fleeting')}"
+    api.create_repo(name)
+    put(api, name, {f"d{i}/f.txt": b"%d" % i for i in range(200)})
+    with ThreadPoolExecutor(9) as pool:
+        reads = [
+            pool.submit(raw.get, f"/api/models/{name}/tree/main?recursive=true") for _ in range(40)
+        ]
+        pool.submit(api.delete_repo, name).result()
+        statuses = {read.result().status_code for read in reads}
+    assert statuses <= {200, 404}
+    assert raw.get(f"/api/models/{name}").status_code == 404
