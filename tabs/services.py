@@ -157,6 +157,7 @@ class Services:
             slot.ask()
         if any(slot.state.away for slot in slots):
             self.catalog.lose()
+            self.hub.ensure()  # an embedded Hub that was killed starts again, where it was
         else:
             self.catalog.refresh()
         for slot in slots:

@@ -141,16 +141,18 @@ def _announce(root: Path, endpoint: str, token: str) -> None:
 def _when_unused(root: Path, stop: Callable[[], None]) -> None:
     """The kernel drops a process's lock with the process, so a killed client counts as gone."""
 
+    # Never closed: whoever comes while this server ends waits here until it has ended.
+    clients = os.open(root / "clients.lock", os.O_RDWR | os.O_CREAT, 0o600)
+
     def watch() -> None:
-        with (root / "clients.lock").open("a") as clients:
-            while True:
-                time.sleep(_CHECK_SECONDS)
-                try:
-                    fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                stop()
-                return
+        while True:
+            time.sleep(_CHECK_SECONDS)
+            try:
+                fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            stop()
+            return
 
     threading.Thread(target=watch, name="clients-watch", daemon=True).start()
 

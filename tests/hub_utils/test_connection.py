@@ -172,6 +172,16 @@ def test_a_killed_server_is_started_again_where_it_was(client):
     assert again == {"endpoint": one.facts["endpoint"], "me": "lab"}
 
 
+def test_an_app_that_comes_while_the_server_ends_gets_a_living_one(client):
+    """Over and over: the last user goes, another comes at about the moment the server notices."""
+    one = client()
+    for _ in range(3):
+        assert one.facts["embedded"]
+        one.kill()
+        one = client()
+        assert one.ask("ensure")["me"] == "lab"
+
+
 def test_the_next_app_finds_the_hub_at_the_same_address(client):
     first = client()
     endpoint, pid = first.facts["endpoint"], first.facts["pid"]
