@@ -12,10 +12,10 @@ from hub_utils.cards import Metric
 from hub_utils.catalog import Published
 from hub_utils.connection import Hub
 from tabs.catalog import Listing
-from tabs.i18n import duration, say, sentence
+from tabs.i18n import TEXTS, duration, say, sentence
 from tabs.language import Language
 from tabs.model_slot import SlotState
-from tabs.training_jobs import JobState
+from tabs.training_jobs import JobState, Progress
 
 SHORT = 7  # hex digits of a revision that a reader sees
 
@@ -103,12 +103,19 @@ def job_panel(job: JobState | None, language: Language) -> str:
     if job is None or job.status == "idle":
         return f'<p class="lab-quiet">{say("job.idle", language)}</p>'
     progress = job.progress
-    phase = progress.message or progress.phase or say("job.starting", language)
+    phase = _phase(progress, language)
     title = say(f"job.{job.status}", language, recipe=job.recipe, phase=phase, problem=job.problem)
     head = f'<p class="lab-job-title">{escape(title)}</p>'
     if job.status != "running":
         return f'<div class="lab-job lab-job-{job.status}">{head}{_curve(job, language)}</div>'
     return f'<div class="lab-job">{head}{_bar(job, language)}{_curve(job, language)}</div>'
+
+
+def _phase(progress: Progress, language: Language) -> str:
+    key = f"phase.{progress.phase}"
+    if key not in TEXTS:  # a recipe's own word
+        return progress.message or progress.phase or say("phase.start", language)
+    return ": ".join(filter(None, (say(key, language), progress.message)))
 
 
 def _bar(job: JobState, language: Language) -> str:

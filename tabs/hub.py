@@ -148,15 +148,20 @@ def _connect_history(services: Services, past: _History) -> None:
 def _connect_view(services: Services, outputs: list[Any]) -> None:
     seen = gr.State(None)
 
-    def tick(before: _View | None, request: gr.Request) -> list[Any]:
+    def tick(before: _View | None, chosen: str | None, request: gr.Request) -> list[Any]:
         language = reader(request)
         now = _view(services, language)
         if now == before:
             return [gr.skip()] * (len(outputs) + 1)
-        repos = gr.skip() if before and before.repos == now.repos else _choices(now)
+        repos = gr.skip() if before and before.repos == now.repos else _choices(now, chosen)
         return [now.where, now.table, now.progress, gr.update(interactive=now.training), repos, now]
 
-    show: dict[str, Any] = {"fn": tick, "inputs": seen, "outputs": [*outputs, seen], **QUIET}
+    show: dict[str, Any] = {
+        "fn": tick,
+        "inputs": [seen, outputs[-1]],
+        "outputs": [*outputs, seen],
+        **QUIET,
+    }
     gr.Timer(TICK_S).tick(**show)
     on_page_load(**show)
 
@@ -174,10 +179,11 @@ def _view(services: Services, language: Language) -> _View:
     )
 
 
-def _choices(view: _View) -> Any:
-    own = [key for _, key in view.repos if any(t.repo and key.endswith(f"/{t.repo}") for t in TABS)]
-    first = own or [key for _, key in view.repos]
-    return gr.update(choices=list(view.repos), value=first[0] if first else None)
+def _choices(view: _View, chosen: str | None) -> Any:
+    """The repositories; what the user chose stays, until then the first model is shown."""
+    keys = [key for _, key in view.repos]
+    first = next((key for key in keys if key.startswith("model:")), None)
+    return gr.update(choices=list(view.repos), value=chosen if chosen in keys else first)
 
 
 def _commits(services: Services, repo: str | None, language: Language) -> Any:

@@ -99,8 +99,10 @@ class ModelSlot(Generic[M]):
         from hub_utils.pull import resolve
 
         try:
-            newest = resolve(self.repo, hub=self._hub)
+            newest: str | None = resolve(self.repo, hub=self._hub)
             problem = self._state.problem if self._failed == newest else None
+            if newest == self._failed and problem is None:
+                newest = None  # a repository that was made, and not filled yet
             self._update(newest=newest, away=False, asked=True, problem=problem)
         except (RepoNotFoundError, RevisionNotFoundError):
             self._update(newest=None, away=False, asked=True)
@@ -124,6 +126,9 @@ class ModelSlot(Generic[M]):
             self._update(loading=True)
             try:
                 served, away = self._pull(revision)
+            except _EmptyError as error:
+                self._failed = error.revision
+                self._update(loading=False, newest=None, problem=None)
             except LabError as error:
                 self._failed = revision or self._state.newest
                 self._update(loading=False, problem=error)
@@ -161,6 +166,8 @@ class ModelSlot(Generic[M]):
         current = self._state.served
         if current is not None and current.revision == pulled.revision:
             return current, pulled.away
+        if not _has_content(pulled.folder):
+            raise _EmptyError(pulled.revision)
         try:
             model = self._open(pulled.folder)
         except LabError:
@@ -177,6 +184,18 @@ class ModelSlot(Generic[M]):
         with self._changed:
             self._state = replace(self._state, **changes)  # type: ignore[arg-type]
             self._changed.notify_all()
+
+
+class _EmptyError(Exception):
+    """The repository exists, but nothing was published into it yet."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(revision)
+        self.revision = revision
+
+
+def _has_content(folder: Path) -> bool:
+    return any(path.name not in (".gitattributes", "README.md") for path in folder.iterdir())
 
 
 def headline(folder: Path) -> Metric | None:

@@ -38,7 +38,9 @@ class Progress:
 
     @property
     def fraction(self) -> float:
-        """Share of the steps done, 0 to 1."""
+        """Share of the work done, 0 to 1: of the time where it is planned, else of the steps."""
+        if self.seconds_left is not None and self.seconds:
+            return self.seconds / (self.seconds + self.seconds_left)
         return min(1.0, self.step / self.steps) if self.steps else 0.0
 
 

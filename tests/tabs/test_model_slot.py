@@ -24,7 +24,7 @@ def folder_name(folder: Path) -> str:
     return folder.name
 
 
-def slot_of(hub: Hub, pin_of: Callable[..., Pin | None] = lambda repo: None) -> ModelSlot[str]:
+def slot_of(hub: Hub, pin_of: Callable[..., Pin | None] = lambda _: None) -> ModelSlot[str]:
     return ModelSlot(hub.repo(REPO), hub=hub, pin_of=pin_of, open_model=folder_name)
 
 
@@ -56,6 +56,20 @@ def test_a_slot_comes_alive_when_its_artefact_lands(own_hub: Hub, classifiers: t
     assert not slot.state.waiting
 
 
+def test_a_repository_that_is_still_empty_is_waited_for(
+    own_hub: Hub, classifiers: tuple[Path, Path]
+):
+    own_hub.api.create_repo(f"lab/{REPO}")
+    slot = slot_of(own_hub)
+    update(slot)
+    update(slot)
+    assert slot.state.waiting
+    assert slot.state.problem is None
+    revision = publish(own_hub, classifiers[0]).revision
+    update(slot)
+    assert slot.serving(timeout=1).revision == revision
+
+
 def test_the_headline_metric_comes_from_the_card(own_hub: Hub, published: str):
     slot = slot_of(own_hub)
     update(slot)
@@ -82,7 +96,7 @@ def test_a_pinned_revision_is_served_and_nothing_is_offered(
     own_hub: Hub, published: str, classifiers: tuple[Path, Path]
 ):
     publish(own_hub, classifiers[1])
-    slot = slot_of(own_hub, lambda repo: Pin(published, by="page"))
+    slot = slot_of(own_hub, lambda _: Pin(published, by="page"))
     update(slot)
     assert slot.serving(timeout=1).revision == published
     assert slot.state.offered is None
@@ -153,7 +167,7 @@ def test_a_broken_first_revision_is_not_tried_again_by_itself(
         opened.append(folder)
         return folder_name(folder)
 
-    slot = ModelSlot(own_hub.repo(REPO), hub=own_hub, pin_of=lambda repo: None, open_model=count)
+    slot = ModelSlot(own_hub.repo(REPO), hub=own_hub, pin_of=lambda _: None, open_model=count)
     update(slot)
     update(slot)
     assert len(opened) == 1

@@ -23,7 +23,7 @@ recipe, _, folder, *rest = sys.argv[1:]
 folder = pathlib.Path(folder)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 (folder / "pids.json").write_text(json.dumps([__import__("os").getpid(), child.pid]))
-state = {"recipe": recipe, "phase": "train", "step": 3, "steps": 10, "loss": 0.5, "seconds": 1.0,
+state = {"recipe": recipe, "phase": "train", "step": 3, "steps": 10, "loss": 0.5, "seconds": 3.0,
          "seconds_left": 7.0, "message": "", "history": [{"step": 1, "loss": 2.0}, {"step": 3, "loss": 0.5}]}
 (folder / "progress.json").write_text(json.dumps(state))
 while "--until-stopped" in rest and not (folder / "go").exists():

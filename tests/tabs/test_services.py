@@ -1,0 +1,171 @@
+"""What the tabs may use: models by name, what is missing, pins, read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hub_utils.connection import Hub
+from hub_utils.errors import HubUnavailableError, LabError
+from tabs.i18n import PageError
+from tabs.registry import tab_named
+from tabs.services import Services, Stops
+from tests.tabs.lab import HubProcess, publish, wait_until
+
+Make = Callable[..., Services]
+CLASSIFY = tab_named("classify")
+
+
+@pytest.fixture
+def revisions(own_hub: Hub, classifiers: tuple[Path, Path]) -> tuple[str, str]:
+    """Two revisions of the default classifier, the older one first."""
+    older, newer = (publish(own_hub, folder).revision for folder in classifiers)
+    return older, newer
+
+
+def test_starting_warms_the_published_classifier(make_services: Make, revisions: tuple[str, str]):
+    services = make_services()
+    services.start()
+    served = services.classifier().serving(timeout=60)
+    assert served.revision == revisions[1]
+    assert set(served.model.classify(["oil price"])[0]) == {"acq", "crude", "earn", "money-fx"}
+
+
+def test_the_page_comes_alive_when_the_artefact_lands(
+    make_services: Make, own_hub: Hub, classifiers: tuple[Path, Path]
+):
+    services = make_services()
+    services.start()
+    wait_until(lambda: services.classifier().state.waiting, what="the slot to know it waits")
+    revision = publish(own_hub, classifiers[0]).revision
+    wait_until(lambda: services.classifier().state.served is not None, what="the model to serve")
+    assert services.classifier().serving(timeout=1).revision == revision
+
+
+def test_a_tab_serves_what_lab_models_names(
+    make_services: Make, own_hub: Hub, classifiers: tuple[Path, Path]
+):
+    publish(own_hub, classifiers[0], "ticket-router")
+    services = make_services(models={"classify": "ticket-router"})
+    services.classifier()
+    services.refresh()
+    assert str(services.classifier().serving(timeout=1).repo) == "lab/ticket-router"
+
+
+def test_any_published_classifier_can_be_chosen(
+    make_services: Make, own_hub: Hub, classifiers: tuple[Path, Path], revisions: tuple[str, str]
+):
+    publish(own_hub, classifiers[0], "ticket-router")
+    services = make_services()
+    services.refresh()
+    assert services.classifiers() == ("lab/reuters-classifier", "lab/ticket-router")
+    services.classifier("lab/ticket-router")
+    services.refresh()
+    assert (
+        str(services.classifier("lab/ticket-router").serving(timeout=1).repo) == "lab/ticket-router"
+    )
+
+
+@pytest.mark.parametrize(
+    "repo", ["someone/else", "lab/unpublished", "../../etc/passwd", "<script>"]
+)
+def test_nothing_but_a_published_classifier_can_be_chosen(make_services: Make, repo: str):
+    with pytest.raises(PageError, match="not a published classifier"):
+        make_services().classifier(repo)
+
+
+def test_what_is_missing_is_what_the_recipes_have_not_published(
+    make_services: Make, own_hub: Hub, classifiers: tuple[Path, Path]
+):
+    services = make_services()
+    services.classifier()
+    assert services.missing() == (CLASSIFY,)
+    publish(own_hub, classifiers[0])
+    assert services.missing() == ()
+
+
+def test_with_the_hub_away_nobody_says_what_is_missing(
+    make_services: Make, hub_process: HubProcess
+):
+    services = make_services()
+    services.classifier()
+    hub_process.stop()
+    with pytest.raises(HubUnavailableError):
+        services.missing()
+    hub_process.start()
+
+
+def test_an_older_revision_is_served_when_pinned_and_after_a_restart(
+    make_services: Make, revisions: tuple[str, str]
+):
+    services = make_services()
+    repo = services.classifier().repo
+    services.refresh()
+    services.pin(repo, revisions[0])
+    assert services.classifier().serving(timeout=1).revision == revisions[0]
+    again = make_services()
+    again.classifier()
+    again.refresh()
+    assert again.serving(repo) == revisions[0]
+    again.pin(repo, None)
+    assert again.serving(repo) == revisions[1]
+
+
+def test_a_pin_that_does_not_load_is_taken_back(
+    make_services: Make, own_hub: Hub, revisions: tuple[str, str]
+):
+    services = make_services()
+    repo = services.classifier().repo
+    services.refresh()
+    with pytest.raises(LabError):
+        services.pin(repo, "0" * 40)
+    assert services.pin_of(repo) is None
+    assert services.serving(repo) == revisions[1]
+    assert services.classifier().state.problem is None
+
+
+def test_the_page_cannot_undo_lab_revisions(make_services: Make, revisions: tuple[str, str]):
+    services = make_services(revisions={"reuters-classifier": revisions[0]})
+    repo = services.classifier().repo
+    services.refresh()
+    assert services.serving(repo) == revisions[0]
+    with pytest.raises(PageError, match="LAB_REVISIONS pins lab/reuters-classifier"):
+        services.pin(repo, revisions[1])
+
+
+def test_a_read_only_page_changes_nothing(make_services: Make, revisions: tuple[str, str]):
+    services = make_services(read_only=True)
+    with pytest.raises(PageError, match="read-only"):
+        services.train([CLASSIFY])
+    with pytest.raises(PageError, match="read-only"):
+        services.pin(services.classifier().repo, revisions[0])
+    assert services.jobs.latest() is None
+
+
+def test_a_read_only_page_never_trains_what_is_missing(make_services: Make):
+    services = make_services(read_only=True)
+    services.start(train_missing=True)
+    wait_until(lambda: services.catalog.listing.asked, what="the first look at the Hub")
+    services.close()
+    assert services.jobs.latest() is None
+
+
+def test_files_for_download_end_with_the_services(make_services: Make):
+    services = make_services()
+    folder = services.scratch()
+    assert folder.is_dir()
+    services.close()
+    assert not folder.exists()
+
+
+def test_a_stop_reaches_the_work_of_its_session_only():
+    stops = Stops()
+    with stops.watching("mine") as mine, stops.watching("theirs") as theirs:
+        stops.stop("mine")
+        assert mine.is_set()
+        assert not theirs.is_set()
+    stops.stop("mine")  # nothing works any more: nothing happens
+    with stops.watching("mine") as later:
+        assert not later.is_set()
