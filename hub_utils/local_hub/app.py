@@ -95,6 +95,8 @@ TABLE = (
     Row("POST", "/api/{types}/{id}/preupload/{rev}", routes_commit.preupload),
     Row("POST", "/api/{types}/{id}/commit/{rev}", routes_commit.commit, MAX_COMMIT_BYTES),
     Row("POST", "/api/{types}/{id}/lfs-files/duplicate", routes_lfs.copy_files),
+    Row("GET", "/api/{types}/{id}/xet-write-token/{rev}", routes_lfs.refuse_xet),
+    Row("GET", "/api/{types}/{id}/xet-read-token/{rev}", routes_lfs.refuse_xet),
     Row("GET POST PUT DELETE", "/api/models/{path:path}", _missing_repo),
     Row("GET POST PUT DELETE", "/api/datasets/{path:path}", _missing_repo),
     Row("GET POST PUT DELETE", "/api/spaces/{path:path}", _missing_repo),

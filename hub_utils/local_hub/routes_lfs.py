@@ -72,6 +72,15 @@ def copy_files(call: Call) -> Response:
     return json_response({"failed": failed, "succeeded": [h for h, ok in done.items() if ok]})
 
 
+def refuse_xet(call: Call) -> Response:
+    """GET /api/T/ID/xet-{read,write}-token/REV: the way past Xet, in words."""
+    call.readable()
+    raise BadRequest(
+        "The embedded Hub does not speak Xet: set HF_HUB_DISABLE_XET=1 in the environment before "
+        "huggingface_hub is imported, and try again."
+    )
+
+
 def download(call: Call) -> Response:
     """GET a signed download link, as git-lfs does."""
     key, sha256 = _linked(call.request)

@@ -15,6 +15,7 @@ from .records import REPO_TYPES, ListQuery, RepoKey, RepoRecord, RepoType, SortK
 from .repo_settings import RepoSettings
 from .routes_spaces import space_settings
 from .shapes import json_response, moment, paged, repo_shape, runtime_shape, siblings
+from .weight_facts import count_parameters
 
 MAX_PAGE = 1000
 _SORTS: Mapping[str, SortKey] = {
@@ -133,6 +134,8 @@ def info(call: Call) -> Response:
     entries = store.tree(key, sha, recursive=True)
     shape["siblings"] = siblings(entries, blobs=call.flag("blobs"))
     shape["usedStorage"] = sum(entry.size for entry in entries)
+    if key.type == "model":
+        shape["safetensors"] = count_parameters(entries, store.stored_path)
     if key.type == "space":
         names = [entry.path for entry in entries]
         shape["runtime"] = runtime_shape(store.settings(key), names)

@@ -115,12 +115,15 @@ class Store(RefStore):
         Raises:
             EntryNotFound: git has the pointer, but the object is gone from the disk.
         """
-        if entry.lfs is None:
-            return None
-        path = self.lfs.path(entry.lfs.sha256)
-        if not path.exists():
+        path = self.stored_path(entry)
+        if entry.lfs is not None and path is None:
             raise EntryNotFound(f"The contents of {shown(entry.path)} in {key} are lost.")
         return path
+
+    def stored_path(self, entry: Entry) -> Path | None:
+        """Where a large file's bytes lie; None when git holds them or nobody does."""
+        path = self.lfs.path(entry.lfs.sha256) if entry.lfs else None
+        return path if path and path.exists() else None
 
     def commits(
         self, key: RepoKey, revision: str, *, skip: int = 0, limit: int = 50

@@ -180,6 +180,8 @@ def test_safetensors_header_is_read_by_ranges(api, repo, tmp_path):
     )
     found = api.get_safetensors_metadata(repo)
     assert found.parameter_count == {"F32": 12}
+    info = api.model_info(repo).safetensors
+    assert (info.parameters, info.total) == ({"F32": 12}, 12)
 
 
 def test_readers_of_a_repository_that_is_deleted_meanwhile_are_told_it_is_gone(api, raw):

@@ -168,6 +168,13 @@ def test_broken_batches_are_refused(raw, repo, body):
     assert raw.post(f"/{repo}.git/info/lfs/objects/batch", json=body).status_code == 400
 
 
+def test_xet_is_refused_with_the_way_past_it(raw, repo):
+    for kind in ("write", "read"):
+        answer = raw.get(f"/api/models/{repo}/xet-{kind}-token/main")
+        assert answer.status_code == 400
+        assert "HF_HUB_DISABLE_XET=1" in answer.headers["X-Error-Message"]
+
+
 def test_object_can_be_shared_by_somebody_who_may_read_it(raw, api, repo, content):
     target = api.create_repo(f"lab/{fresh_name('target')}").repo_id
     upload(raw, repo, content)
