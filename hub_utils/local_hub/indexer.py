@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from threading import Lock
 
@@ -117,7 +119,8 @@ class Indexer:
         if missing:
             with repo.objects() as store:
                 read = {oid: _blob_fact(store, oid) for oid in missing}
-            self.index.add_blobs(read)
+            with suppress(sqlite3.Error):  # a full disk must not keep anybody from reading
+                self.index.add_blobs(read)
             facts.update(read)
         return facts
 

@@ -60,10 +60,10 @@ class RepoStore:
         with self.locked(key):
             if self._folder(key).exists():
                 raise RepoExists(f"You already created this {key.type} repo: {key.id}")
-            draft = self._trash / secrets.token_hex(8)
-            _first_commit(GitRepo.create(draft), key.namespace)
-            settings.write(draft)
-            self._appear(key, draft)
+            with self._draft() as draft:
+                _first_commit(GitRepo.create(draft), key.namespace)
+                settings.write(draft)
+                self._appear(key, draft)
         return self.get_repo(key)
 
     def get_repo(self, key: RepoKey) -> RepoRecord:
@@ -123,14 +123,14 @@ class RepoStore:
         with self.locked(target):
             if self._folder(target).exists():
                 raise RepoExists(f"You already created this {target.type} repo: {target.id}")
-            draft = self._trash / secrets.token_hex(8)
-            with self.locked(source):
-                shutil.copytree(self.repo(source).path, draft)
-            settings = RepoSettings.read(draft)
-            space = replace(settings.space, secrets={})
-            copied = replace(settings, created_at=now_text(), private=private, space=space)
-            copied.write(draft)
-            self._appear(target, draft)
+            with self._draft() as draft:
+                with self.locked(source):
+                    shutil.copytree(self.repo(source).path, draft)
+                settings = RepoSettings.read(draft)
+                space = replace(settings.space, secrets={})
+                copied = replace(settings, created_at=now_text(), private=private, space=space)
+                copied.write(draft)
+                self._appear(target, draft)
         return self.get_repo(target)
 
     def delete_repo(self, key: RepoKey) -> None:
@@ -178,12 +178,25 @@ class RepoStore:
             _log.warning("the index of %s will be mended: %s", key, error)
             self._stale.add(key)
 
+    @contextmanager
+    def _draft(self) -> Iterator[Path]:
+        """A place to make a repository; what has not appeared by the end is removed."""
+        draft = self._trash / secrets.token_hex(8)
+        try:
+            yield draft
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
     def _appear(self, key: RepoKey, draft: Path) -> None:
         target = self._folder(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         draft.rename(target)
         fsync_folder(target.parent)
-        self._mend(key)
+        try:
+            self._mend(key)
+        except BaseException:
+            target.rename(draft)
+            raise
 
     def _folder(self, key: RepoKey) -> Path:
         return self._repos / f"{key.type}s" / key.namespace / f"{key.name}.git"
@@ -209,11 +222,15 @@ class RepoStore:
             self.indexer.rebuild(key, repo, settings)
 
     def _mend_stale(self, key: RepoKey) -> None:
+        """Try again; while it fails, the older index serves."""
         with self.locked(key):
-            if key in self._stale and self._folder(key).exists():
-                repo = GitRepo(self._folder(key))
-                self.indexer.rebuild(key, repo, RepoSettings.read(repo.path))
-            self._stale.discard(key)
+            try:
+                if key in self._stale and self._folder(key).exists():
+                    repo = GitRepo(self._folder(key))
+                    self.indexer.rebuild(key, repo, RepoSettings.read(repo.path))
+                self._stale.discard(key)
+            except (OSError, sqlite3.Error) as error:
+                _log.warning("the index of %s cannot be mended yet: %s", key, error)
 
     def _keys_on_disk(self) -> Iterator[RepoKey]:
         for type in REPO_TYPES:

@@ -90,5 +90,29 @@ def test_commit_that_does_not_fit_is_507_and_changes_nothing(tmp_path):
         full.stop()
 
 
+def test_index_that_cannot_grow_keeps_nobody_from_writing_or_reading(tmp_path):
+    full = bounded_hub(tmp_path / "hub")
+    try:
+        api = HfApi(endpoint=full.endpoint, token=full.token)
+        api.create_repo("lab/m")
+        many = {f"d{i % 9}/a-rather-long-name-{i}.txt": b"%d" % i for i in range(1500)}
+        oid = put(api, "lab/m", many).oid
+        log = (full.root / "index.sqlite3-wal").stat().st_size
+        assert log > 0.9 * LIMIT, "the index had room, so this shows nothing"
+        assert len(api.list_repo_files("lab/m", revision="main")) == 1501
+        assert api.list_repo_commits("lab/m")[0].commit_id == oid
+        assert [m.id for m in api.list_models()] == ["lab/m"]
+        expanded = list(api.list_repo_tree("lab/m", "d1", expand=True))
+        assert {e.last_commit.oid for e in expanded} == {oid}
+    finally:
+        full.stop()
+    roomy = start_hub(full.root, "--no-seed")
+    try:
+        api = HfApi(endpoint=roomy.endpoint, token=roomy.token)
+        assert api.model_info("lab/m").sha == next(iter(api.list_models())).sha == oid
+    finally:
+        roomy.stop()
+
+
 def test_this_process_has_no_such_bound():
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != LIMIT

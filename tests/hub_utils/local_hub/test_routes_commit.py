@@ -241,3 +241,20 @@ def test_full_ref_name_is_the_branch(api, repo):
     oid = put(api, repo, {"a.txt": b"1"}, revision="refs/heads/main").oid
     assert api.model_info(repo).sha == oid
     assert [b.name for b in api.list_repo_refs(repo).branches] == ["main"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        None,
+        "x",
+        ["x"],
+        [{"path": "a", "size": -1}],
+        [{"path": "a", "size": 1, "sample": "!"}],
+        [{"path": "../a", "size": 1}],
+        [{"path": "a", "size": 1}] * 5001,
+    ],
+)
+def test_broken_preuploads_are_refused(raw, repo, files):
+    answer = raw.post(f"/api/models/{repo}/preupload/main", json={"files": files})
+    assert answer.status_code == 400

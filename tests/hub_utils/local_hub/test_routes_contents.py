@@ -180,3 +180,11 @@ def test_file_system_view_reads_and_lists(api, filled):
 
 def test_there_are_no_discussions(api, filled):
     assert list(api.get_repo_discussions(filled)) == []
+
+
+def test_paths_can_be_asked_for_in_json_too(raw, filled):
+    url = f"/api/models/{filled}/paths-info/main"
+    assert [e["path"] for e in raw.post(url, json={"paths": ["a.txt"]}).json()] == ["a.txt"]
+    for body in ({"paths": "a.txt"}, {"paths": ["x"] * 10_001}, {"paths": ["../a.txt"]}):
+        assert raw.post(url, json=body).status_code == 400
+    assert raw.post(url, data={"paths": ["a"] * 25_000}).status_code == 400
