@@ -43,12 +43,14 @@ def caller_of(request: Request, state: HubState) -> Caller:
     return Caller(owner=reading and is_signed_in(request, state.token))
 
 
-def signed_link(state: HubState, action: str, key: RepoKey, sha256: str, size: int) -> str:
+def signed_link(
+    state: HubState, endpoint: str, action: str, key: RepoKey, sha256: str, size: int
+) -> str:
     """A link that lets its bearer do one thing with one object until it expires."""
     expires = int(time.time()) + state.upload_seconds
     signature = _signature(state, action, key, sha256, size, expires)
     query = urlencode({"size": size, "expires": expires, "signature": signature})
-    return f"{state.endpoint}/lfs/{action}/{key.type}s/{quote(key.id)}/{sha256}?{query}"
+    return f"{endpoint}/lfs/{action}/{key.type}s/{quote(key.id)}/{sha256}?{query}"
 
 
 def check_link(state: HubState, action: str, key: RepoKey, sha256: str, request: Request) -> int:

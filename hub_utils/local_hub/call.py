@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from .paths import repo_key, shown
 from .records import RepoKey, RepoRecord
 from .state import HubState
 
+_OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1)(:\d{1,5})?")
 PLURALS = ("models", "datasets", "spaces")
 MAX_JSON_BYTES = 16_000_000
 _log = logging.getLogger(__name__)
@@ -74,6 +76,12 @@ class Call:
         if not isinstance(value, dict):
             raise BadRequest("The body must be a JSON object.")
         return value
+
+    @property
+    def endpoint(self) -> str:
+        """The Hub's address as the caller spells it: clients compare hosts as text."""
+        host = self.request.headers.get("host", "")
+        return f"http://{host}" if _OWN_HOST.fullmatch(host) else self.state.endpoint
 
     @property
     def key(self) -> RepoKey:

@@ -65,7 +65,7 @@ def commit(call: Call) -> Response:
         author=call.state.user,
         parent=request.parent,
     )
-    url = f"{call.state.endpoint}/{key.url_path}/commit/{oid}"
+    url = f"{call.endpoint}/{key.url_path}/commit/{oid}"
     return json_response({"success": True, "commitOid": oid, "commitUrl": url, "hookOutput": ""})
 
 

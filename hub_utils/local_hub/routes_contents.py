@@ -28,7 +28,7 @@ def tree(call: Call) -> Response:
     limit = max(1, call.number("limit", TREE_PAGE, at_most=10 * TREE_PAGE))
     cursor = str(start + limit) if start + limit < len(entries) else ""
     shapes = [entry_shape(entry, expand=expand) for entry in entries[start : start + limit]]
-    return paged(call.state, call.request, shapes, cursor)
+    return paged(call.endpoint, call.request, shapes, cursor)
 
 
 def paths_info(call: Call) -> Response:
@@ -50,7 +50,9 @@ def commits(call: Call) -> Response:
     found = call.state.store.commits(key, call.param("rev"), skip=skip, limit=limit + 1)
     formatted = "formatted" in call.request.query_params.getlist("expand[]")
     shapes = [commit_shape(commit, formatted=formatted) for commit in found[:limit]]
-    return paged(call.state, call.request, shapes, str(skip + limit) if len(found) > limit else "")
+    return paged(
+        call.endpoint, call.request, shapes, str(skip + limit) if len(found) > limit else ""
+    )
 
 
 def refs(call: Call) -> Response:

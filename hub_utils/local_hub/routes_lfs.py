@@ -135,9 +135,9 @@ def _upload_actions(call: Call, key: RepoKey, sha256: str, size: int) -> dict[st
     if size > MAX_OBJECT_BYTES:
         return answer | {"error": {"code": 413, "message": "The object is too large."}}
     if not stored:
-        prefix = f"{call.state.endpoint}/{key.url_path}.git/info/lfs/objects"
+        prefix = f"{call.endpoint}/{key.url_path}.git/info/lfs/objects"
         answer["actions"] = {
-            "upload": {"href": signed_link(call.state, "upload", key, sha256, size)},
+            "upload": {"href": signed_link(call.state, call.endpoint, "upload", key, sha256, size)},
             "verify": {"href": f"{prefix}/verify"},
         }
     return answer
@@ -148,7 +148,7 @@ def _download_actions(call: Call, key: RepoKey, sha256: str, size: int) -> dict[
     answer: dict[str, Any] = {"oid": sha256, "size": size}
     if stored is None or not call.state.store.has_lfs(key, sha256):
         return answer | {"error": {"code": 404, "message": "The object does not exist."}}
-    link = signed_link(call.state, "download", key, sha256, stored)
+    link = signed_link(call.state, call.endpoint, "download", key, sha256, stored)
     return answer | {"size": stored, "actions": {"download": {"href": link}}}
 
 

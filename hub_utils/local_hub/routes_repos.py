@@ -36,7 +36,7 @@ def create(call: Call) -> Response:
     if key.type == "space" and sdk not in _SDKS:
         raise BadRequest(f"sdk={shown(str(sdk))} is unknown; use one of {', '.join(_SDKS)}.")
     private = _wants_private(body, default=False)
-    url = {"url": f"{call.state.endpoint}/{key.url_path}", "name": key.id, "id": key.id}
+    url = {"url": f"{call.endpoint}/{key.url_path}", "name": key.id, "id": key.id}
     try:
         call.state.store.create_repo(key, private=private, sdk=sdk if key.type == "space" else None)
     except RepoExists as error:
@@ -62,7 +62,7 @@ def move(call: Call) -> Response:
     kind = str(body.get("type") or "model")
     old, new = (_parse_id(kind, str(body.get(name))) for name in ("fromRepo", "toRepo"))
     call.state.store.move_repo(old, new)
-    return json_response({"url": f"{call.state.endpoint}/{new.url_path}"})
+    return json_response({"url": f"{call.endpoint}/{new.url_path}"})
 
 
 def update_settings(call: Call) -> Response:
@@ -85,7 +85,7 @@ def duplicate(call: Call) -> Response:
     source, body = call.readable(), call.json()
     target = _parse_id(source.key.type, str(body.get("repository") or ""))
     private = _wants_private(body, default=source.private)
-    url = f"{call.state.endpoint}/{target.url_path}"
+    url = f"{call.endpoint}/{target.url_path}"
     try:
         call.state.store.duplicate_repo(source.key, target, private=private)
     except RepoExists as error:
@@ -139,7 +139,7 @@ def info(call: Call) -> Response:
     if key.type == "space":
         names = [entry.path for entry in entries]
         shape["runtime"] = runtime_shape(store.settings(key), names)
-        shape["host"] = f"{call.state.endpoint}/{key.url_path}"
+        shape["host"] = f"{call.endpoint}/{key.url_path}"
         shape["subdomain"] = key.id.replace("/", "-").lower()
     if call.flag("securityStatus"):
         shape["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
@@ -152,7 +152,7 @@ def listing(call: Call) -> Response:
         raise NotFound("Sorry, we can't find the page you are looking for.")
     page = call.state.store.list_repos(cast(RepoType, call.kind[:-1]), _query(call))
     shapes = [_listed(call, record) for record in page.items]
-    return paged(call.state, call.request, shapes, page.next_cursor)
+    return paged(call.endpoint, call.request, shapes, page.next_cursor)
 
 
 def _wants_private(body: Mapping[str, Any], *, default: bool) -> bool:

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from .records import CommitInfo, Entry, Ref, RepoRecord
 from .repo_settings import RepoSettings
-from .state import HubState
 
 APP_FILES = ("app.py", "Dockerfile", "index.html", "streamlit_app.py")
 
@@ -26,13 +25,13 @@ def json_response(
     return Response(content, status, dict(headers or {}), media_type="application/json")
 
 
-def paged(state: HubState, request: Request, items: object, cursor: str) -> Response:
+def paged(endpoint: str, request: Request, items: object, cursor: str) -> Response:
     """A JSON answer that links to its next page when there is one."""
     if not cursor:
         return json_response(items)
     kept = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
     query = "&".join(f"{quote(k)}={quote(v, safe='')}" for k, v in [*kept, ("cursor", cursor)])
-    url = f"{state.endpoint}{request.scope['path']}?{query}"
+    url = f"{endpoint}{request.scope['path']}?{query}"
     return json_response(items, headers={"Link": f'<{url}>; rel="next"'})
 
 

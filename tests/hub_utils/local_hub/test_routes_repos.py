@@ -325,3 +325,20 @@ def test_owner_sees_what_the_repositories_weigh(api, private_repo):
     found = {repo.id: repo for repo in api.list_user_repos()}
     assert found[private_repo].visibility == "private"
     assert found[private_repo].storage > 2000
+
+
+def test_hub_can_be_called_localhost(hub_server):
+    from huggingface_hub import HfApi
+
+    endpoint = hub_server.endpoint.replace("127.0.0.1", "localhost")
+    api = HfApi(endpoint=endpoint, token=hub_server.token)
+    url = api.create_repo(f"lab/{fresh_name()}", repo_type="dataset")
+    assert url.startswith(endpoint)
+    put(api, url.repo_id, {"w.safetensors": b"W" * 500}, repo_type="dataset")
+    assert api.file_exists(url.repo_id, "w.safetensors", repo_type="dataset")
+
+
+def test_other_host_names_are_not_echoed_into_links(raw, hub_server):
+    body = {"name": fresh_name(), "type": "model"}
+    answer = raw.post("/api/repos/create", json=body, headers={"Host": "evil.example"})
+    assert answer.json()["url"].startswith(hub_server.endpoint)
