@@ -7,13 +7,14 @@ python app.py --train-missing    also train and publish what is missing, as soon
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from hub_utils.connection import Hub, connect
+from hub_utils.connection import connect
 from hub_utils.errors import LabError
 from hub_utils.settings import Settings
 
@@ -26,26 +27,23 @@ BESIDE_THE_HUB = ("fastapi", "pandas", "PIL.Image", "mcp")
 
 def build_app(settings: Settings) -> LabPage:
     """The page, connected to the Hub that `settings` mean. Launch it with `.launch()`."""
-    hub = _connect_while_importing(settings)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        connecting = beside.submit(connect, settings)
+        for name in BESIDE_THE_HUB:
+            import_module(name)
+        hub = connecting.result()
     from tabs.page import build_page  # imports gradio, and with it huggingface_hub
     from tabs.services import Services
 
     return build_page(Services(settings, hub))
 
 
-def _connect_while_importing(settings: Settings) -> Hub:
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        connecting = beside.submit(connect, settings)
-        for name in BESIDE_THE_HUB:
-            import_module(name)
-        return connecting.result()
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python app.py", description="The page of LLM Core Lab.")
+    parser = argparse.ArgumentParser(description="The page of LLM Core Lab.")
     parser.add_argument("--train-missing", action="store_true", help="train what is not published")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C
     try:
         build_app(Settings.from_env()).launch(train_missing=options.train_missing)
     except LabError as error:
