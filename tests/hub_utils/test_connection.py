@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -48,7 +49,7 @@ for line in sys.stdin:
 
 
 class Client:
-    """A process that connects, says what it got, and stays until it is closed."""
+    """A process that connects, says what it got, and stays until its input is closed."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         bare = {
@@ -81,10 +82,15 @@ class Client:
         return self._read()
 
     def kill(self) -> None:
+        """End it as `kill -9` does."""
         self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            stream.close()
+        self.close()
+
+    def close(self) -> None:
+        """Let it end by itself: its input is over."""
+        self.process.stdin.close()
+        self.process.wait(DEADLINE_S)
+        self.process.stdout.close()
 
     def _read(self) -> dict:
         return json.loads(self.process.stdout.readline())
@@ -92,7 +98,7 @@ class Client:
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator:
-    """Makes clients that share the folder of this test; kills them at its end."""
+    """Makes clients that share the folder of this test; closes them at its end."""
     clients: list[Client] = []
 
     def make(**environment: str) -> Client:
@@ -101,7 +107,7 @@ def client(tmp_path: Path) -> Iterator:
 
     yield make
     for one in clients:
-        one.kill()
+        one.close()
     record = tmp_path / ".lab" / "hub" / "server.json"
     if record.exists():
         wait_until_gone(json.loads(record.read_text())["pid"])
@@ -188,6 +194,19 @@ def test_the_next_app_finds_the_hub_at_the_same_address(client):
     first.kill()
     wait_until_gone(pid)
     assert client().facts["endpoint"] == endpoint
+
+
+def test_an_address_that_somebody_else_took_is_given_up(client, tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = f"http://127.0.0.1:{other.getsockname()[1]}"
+        root = tmp_path / ".lab" / "hub"
+        root.mkdir(parents=True)
+        (root / "last.json").write_text(json.dumps({"endpoint": taken}))
+        facts = client().facts
+    assert facts["embedded"]
+    assert facts["endpoint"] != taken
 
 
 def test_a_record_of_a_server_that_is_gone_is_not_believed(client, tmp_path):
