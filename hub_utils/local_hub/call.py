@@ -38,7 +38,7 @@ from .state import HubState
 
 _OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1)(:\d{1,5})?")
 PLURALS = ("models", "datasets", "spaces")
-MAX_JSON_BYTES = 16_000_000
+MAX_JSON_BYTES, MAX_STRANGERS_BYTES = 16_000_000, 4_000_000
 _log = logging.getLogger(__name__)
 Handler = Callable[["Call"], Response]
 
@@ -137,7 +137,9 @@ def endpoint(
     async def serve(request: Request) -> Response:
         call = Call(state, request, Caller(owner=False))
         try:
-            call = Call(state, request, caller_of(request, state), await _body(request, max_bytes))
+            caller = caller_of(request, state)
+            limit = max_bytes if caller.owner else min(max_bytes, MAX_STRANGERS_BYTES)
+            call = Call(state, request, caller, await _body(request, limit))
             return await run_in_threadpool(handler, call)
         except ClientDisconnect:
             return Response(status_code=499)

@@ -17,7 +17,7 @@ from .records import Entry, RepoKey
 from .shapes import json_response
 from .upload_rules import ignore_rule, large_rule
 
-MAX_COMMIT_BYTES = 1_000_000_000  # of NDJSON, which carries small files only
+MAX_COMMIT_BYTES = 300_000_000  # of NDJSON, which carries small files only
 MAX_PREUPLOAD_FILES = 5000
 
 

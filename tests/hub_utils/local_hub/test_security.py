@@ -88,6 +88,11 @@ def test_bodies_above_the_limit_are_refused_without_being_read(send, repo):
         assert (status, "above the" in headers["X-Error-Message"]) == (413, True)
 
 
+def test_strangers_cannot_make_the_hub_hold_large_bodies(send, repo):
+    large = {"Content-Length": str(5_000_000), "Connection": "close"}
+    assert send("POST", f"/api/models/{repo}/commit/main", headers=large, token=False)[0] == 413
+
+
 def test_body_without_a_length_is_cut_off_at_the_limit(send):
     sent = []
 
