@@ -15,7 +15,7 @@ from hub_utils.errors import HubUnavailableError
 from hub_utils.explain import explained
 from hub_utils.names import RepoId
 from hub_utils.remote import DEFAULT_REVISION, remote_state
-from hub_utils.weights import IGNORED_PATTERNS, refuse_disguised, refuse_only_pickles
+from hub_utils.weights import ignored_patterns, refuse_disguised, refuse_only_pickles
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -82,7 +82,7 @@ def _download(
         token=hub.token or False,
         cache_dir=hub.cache,
         allow_patterns=allow,
-        ignore_patterns=IGNORED_PATTERNS if repo.type == "model" else None,
+        ignore_patterns=ignored_patterns(repo.type),
         local_files_only=cached_only,
     )
     return Path(folder)

@@ -6,18 +6,26 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from hub_utils.errors import UnsafeWeightsError
+from hub_utils.names import RepoType
 
+_OBJECT_SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".pt", ".pth")
 PICKLE_SUFFIXES = (
-    *(".bin", ".pt", ".pth", ".ckpt", ".pdparams", ".t7", ".mar"),  # weights
-    *(".pkl", ".pickle", ".joblib", ".dill", ".npy", ".npz"),  # Python objects
-    *(".h5", ".keras"),  # Keras: may hold marshalled code
+    *_OBJECT_SUFFIXES,
+    *(".bin", ".ckpt", ".pdparams", ".t7", ".mar"),  # weights
+    *(".npy", ".npz"),  # may hold Python objects
+    *(".h5", ".keras"),  # may hold marshalled code
 )
-IGNORED_PATTERNS = [f"*{suffix}" for suffix in PICKLE_SUFFIXES]
 _SAFE_SUFFIXES = (".safetensors", ".gguf", ".onnx")
 
 _ZIP = b"PK\x03\x04"
 _PICKLE_PROTOCOLS = tuple(bytes([0x80, version]) for version in (2, 3, 4, 5))
 _MAX_HEADER_BYTES = 100_000_000
+
+
+def ignored_patterns(type: RepoType) -> list[str]:
+    """What is never downloaded. Of a data set only Python objects: .npy or .h5 is data there."""
+    suffixes = PICKLE_SUFFIXES if type == "model" else _OBJECT_SUFFIXES
+    return [f"*{suffix}" for suffix in suffixes]
 
 
 def may_be_pickle(name: str) -> bool:

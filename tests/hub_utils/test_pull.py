@@ -172,4 +172,9 @@ def test_a_dataset_is_pulled_as_it_is(cached, tmp_path):
     (tmp_path / "data" / "train.csv").write_text("text,label\nhello,a\n")
     repo = new_repo("dataset")
     push_folder(tmp_path / "data", repo, hub=cached, message="Publish")
-    assert (pull(repo, hub=cached).folder / "train.csv").read_text().startswith("text,label")
+    stray = [CommitOperationAdd("cache.pkl", b"\x80\x04."), CommitOperationAdd("x.npy", b"plain")]
+    cached.api.create_commit(str(repo), stray, commit_message="Stray", repo_type="dataset")
+    folder = pull(repo, hub=cached).folder
+    assert (folder / "train.csv").read_text().startswith("text,label")
+    assert {path.name for path in folder.iterdir()} >= {"train.csv", "x.npy"}
+    assert not (folder / "cache.pkl").exists()

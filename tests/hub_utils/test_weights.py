@@ -69,10 +69,11 @@ def test_something_else_named_safetensors_is_refused(tmp_path, content):
         weights.refuse_disguised("lab/m", tmp_path)
 
 
-def test_the_ignored_patterns_are_the_refused_names():
+@pytest.mark.parametrize("type", ["model", "dataset", "space"])
+def test_the_ignored_patterns_are_refused_names(type):
     import fnmatch
 
-    for pattern in weights.IGNORED_PATTERNS:
+    for pattern in weights.ignored_patterns(type):
         name = pattern.replace("*", "sub/weights")
         assert weights.may_be_pickle(name)
         assert fnmatch.fnmatch(name, pattern)
