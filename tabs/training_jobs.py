@@ -228,4 +228,8 @@ def _last_json(path: Path) -> Mapping[str, Any]:
 
 def _sentence(log: Path, code: int) -> str:
     lines = _tail(log)
-    return lines[-1] if lines else f"The training ended with status {code} and said nothing."
+    return (
+        lines[-1].removeprefix("error: ")
+        if lines
+        else f"The training ended with status {code} and said nothing."
+    )

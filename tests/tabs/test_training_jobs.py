@@ -30,7 +30,7 @@ while "--until-stopped" in rest and not (folder / "go").exists():
     time.sleep(0.02)
 child.kill()
 if "--fail" in rest:
-    print("no rows in data.csv, row 3", file=sys.stderr)
+    print("error: no rows in data.csv, row 3", file=sys.stderr)
     sys.exit(2)
 print("a line before")
 print(json.dumps({"accuracy": 0.97, "arguments": rest}))

@@ -1,0 +1,97 @@
+"""The page as it is laid out: what programs may call, what a read-only page hides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub_utils.connection import Hub
+from hub_utils.settings import Settings
+from tabs.i18n import TEXTS
+from tabs.page import LabPage, build_page
+from tabs.registry import TABS
+from tabs.services import Services
+
+
+def lay_out(home: Path, **settings: Any) -> LabPage:
+    hub = Hub("http://127.0.0.1:1", None, namespace="lab", embedded=False)
+    return build_page(Services(Settings(hub_root=home / "hub", **settings), hub))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabPage]:
+    laid_out = lay_out(tmp_path_factory.mktemp("page"))
+    yield laid_out
+    laid_out.close()
+
+
+def public(page: LabPage) -> dict[str, list[str]]:
+    """Name of every public endpoint and the names of its parameters."""
+    endpoints = page.get_api_info()["named_endpoints"]
+    return {
+        name: [parameter["parameter_name"] for parameter in endpoint["parameters"]]
+        for name, endpoint in endpoints.items()
+    }
+
+
+def widget(page: LabPage, elem_id: str) -> Any:
+    return next(b for b in page.blocks.values() if getattr(b, "elem_id", None) == elem_id)
+
+
+def test_programs_may_call_these_and_nothing_else(page: LabPage):
+    assert public(page) == {"/classify": ["text"], "/classify_batch": ["file"]}
+
+
+def test_every_other_event_is_private(page: LabPage):
+    others = [f for f in page.fns.values() if f.api_name not in ("classify", "classify_batch")]
+    assert others
+    assert {function.api_visibility for function in others} == {"private"}
+
+
+def test_slow_events_have_limits_and_the_queue_an_end(page: LabPage):
+    limits = {f.api_name: f.concurrency_limit for f in page.fns.values()}
+    assert limits["classify"] == 2
+    assert limits["classify_batch"] == 1
+    assert page._queue.max_size == 64
+
+
+def test_every_tab_of_the_registry_is_there_in_its_order(page: LabPage):
+    tabs = [b for b in page.blocks.values() if type(b).__name__ == "Tab"]
+    assert [tab.id for tab in tabs] == [tab.name for tab in TABS]
+
+
+def test_every_static_text_is_in_the_table(page: LabPage):
+    keys = {
+        value.key
+        for block in page.blocks.values()
+        for value in (getattr(block, name, None) for name in ("label", "value", "placeholder"))
+        if type(value).__name__ == "I18nData"
+    }
+    assert len(keys) > 20
+    assert keys <= TEXTS.keys() | {"page.header"}
+
+
+def test_every_input_has_a_label(page: LabPage):
+    inputs = ("Textbox", "Dropdown", "Radio", "File")
+    unlabelled = [
+        block.elem_id
+        for block in page.blocks.values()
+        if type(block).__name__ in inputs and not getattr(block, "label", None)
+    ]
+    assert unlabelled == []
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_read_only_page_hides_what_changes_something(tmp_path: Path, read_only: bool):
+    page = lay_out(tmp_path, read_only=read_only)
+    for elem_id in ("hub-train-missing", "hub-train-again", "hub-stop", "hub-pin", "hub-unpin"):
+        around = widget(page, elem_id)
+        shown = True
+        while around is not None:
+            shown = shown and getattr(around, "visible", True) is not False
+            around = around.parent
+        assert shown != read_only, elem_id
+    page.close()
