@@ -203,7 +203,7 @@ def _connect_model(services: Services, chosen: Any, model: _Model) -> None:
 
 
 def _view(services: Services, repo: str, language: Language) -> _View:
-    slot = services.classifier(repo)
+    slot = services.classifier(repo if repo in services.classifiers() else "")
     state, tab = slot.state, tab_named("classify")
     job = services.jobs.state(tab.recipe)
     trainable = state.repo == services.own_repo(tab) and not services.settings.read_only

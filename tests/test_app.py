@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -92,6 +93,16 @@ def test_a_hub_that_is_away_is_no_reason_not_to_start(tmp_path: Path):
         app = AppProcess(tmp_path, {"HF_ENDPOINT": endpoint, "LAB_NAMESPACE": "lab"}).start()
         assert "LLM Core Lab" in get(app.url)
         assert app.stop() == 0
+
+
+def test_an_embedded_hub_that_was_killed_is_started_again(tmp_path: Path):
+    app = AppProcess(tmp_path / "lab", {}).start()
+    record = tmp_path / "lab" / "hub" / "server.json"
+    killed = json.loads(record.read_text())
+    os.kill(killed["pid"], signal.SIGKILL)
+    wait_until(lambda: json.loads(record.read_text())["pid"] != killed["pid"], what="another Hub")
+    assert json.loads(record.read_text())["endpoint"] == killed["endpoint"]
+    assert app.stop() == 0
 
 
 def run_app(tmp_path: Path, **settings: str) -> subprocess.CompletedProcess[str]:
