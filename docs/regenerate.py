@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,8 +19,8 @@ README = ROOT / "README.md"
 def render(readme: str) -> str:
     """`readme` with every generated part as the code has it now."""
     parts = {
-        "help: training bert": _fenced(_training_help()),
-        "help: hub_utils": _fenced(_hub_utils_help()),
+        "help: training bert": _fenced(_help("training", "bert")),
+        "help: hub_utils": _fenced(_help("hub_utils")),
         "settings": _settings_table(),
     }
     for name, body in parts.items():
@@ -35,16 +36,16 @@ def _fenced(text: str) -> str:
     return f"```\n{text.rstrip()}\n```\n"
 
 
-def _training_help() -> str:
-    from training.bert.cli import build_parser
-
-    return build_parser().format_help()
-
-
-def _hub_utils_help() -> str:
-    from hub_utils.cli import build_parser
-
-    return build_parser().format_help()
+def _help(module: str, *command: str) -> str:
+    """What `python -m MODULE COMMAND --help` prints, 80 columns wide."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *command, "--help"],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def _settings_table() -> str:
@@ -55,6 +56,5 @@ def _settings_table() -> str:
 
 
 if __name__ == "__main__":
-    os.environ["COLUMNS"] = "80"
     sys.path.insert(0, str(ROOT))
     README.write_text(render(README.read_text("utf-8")), "utf-8")

@@ -12,8 +12,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def test_readme_shows_current_help_and_settings(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
+def test_readme_shows_current_help_and_settings():
     render = runpy.run_path(str(ROOT / "docs" / "regenerate.py"))["render"]
     readme = (ROOT / "README.md").read_text("utf-8")
     assert render(readme) == readme, "run: python docs/regenerate.py"
