@@ -34,6 +34,14 @@ FILLER = [
 ]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Tiny operators gain nothing from threads and wait for each other on a busy machine."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def make_examples(count: int, *, seed: int, labels: tuple[str, ...] = tuple(TOPICS)) -> Examples:
     """Sentences of 4 to 14 words; two or three of them tell the topic."""
     rng = random.Random(seed)
@@ -148,9 +156,8 @@ def finished(encoder: Path, corpus_file: Path, tmp_path_factory: pytest.TempPath
     from training.cli import build_parser
 
     folder = tmp_path_factory.mktemp("finished")
-    args = build_parser().parse_args(
-        ["bert", "--data", str(corpus_file), "--base", str(encoder), "--no-push"]
-        + ["--max-steps", "120", "--batch-size", "16", "--learning-rate", "0.01"]
-        + ["--trained-layers", "3", "--output-dir", str(folder)]
+    options = (
+        f"bert --data {corpus_file} --base {encoder} --no-push --output-dir {folder} "
+        "--max-steps 120 --batch-size 16 --learning-rate 0.01 --trained-layers 3"
     )
-    return folder, train_and_publish(args)
+    return folder, train_and_publish(build_parser().parse_args(options.split()))

@@ -15,6 +15,7 @@ Legend: n tokens of all texts, b texts, t tokens of the longest, h width, a head
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -254,6 +255,11 @@ def _with_lora(model: Any, config: TrainConfig, *, frozen: int) -> Any:
 
     packs = model.config.model_type in PACKED_TYPES
     depth = model.config.num_hidden_layers if packs else 0
+    heads = [
+        name
+        for name, part in model.named_children()
+        if name != model.base_model_prefix and list(part.parameters())
+    ]
     settings = LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=config.lora_rank,
@@ -261,10 +267,13 @@ def _with_lora(model: Any, config: TrainConfig, *, frozen: int) -> Any:
         target_modules=LORA_TARGETS if packs else "all-linear",
         layers_to_transform=list(range(frozen, depth)) if packs else None,
         layers_pattern="layer" if packs else None,
-        modules_to_save=["pooler", "classifier"],
+        modules_to_save=[*(["pooler"] if packs else []), *heads],
+        exclude_modules=None if packs else heads,
     )
     try:
-        return get_peft_model(model, settings)
+        with warnings.catch_warnings():  # peft asks transformers by an attribute's old name
+            warnings.filterwarnings("ignore", ".*gradient_checkpointing", FutureWarning)
+            return get_peft_model(model, settings)
     except ValueError as error:
         raise LabError(
             f"LoRA does not fit a {model.config.model_type!r} model ({error}).",
