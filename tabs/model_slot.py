@@ -99,17 +99,21 @@ class ModelSlot(Generic[M]):
         from hub_utils.pull import resolve
 
         try:
-            newest: str | None = resolve(self.repo, hub=self._hub)
-            problem = self._state.problem if self._failed == newest else None
-            if newest == self._failed and problem is None:
-                newest = None  # a repository that was made, and not filled yet
-            self._update(newest=newest, away=False, asked=True, problem=problem)
+            self._learn(resolve(self.repo, hub=self._hub))
         except (RepoNotFoundError, RevisionNotFoundError):
             self._update(newest=None, away=False, asked=True)
         except HubUnavailableError:
             self._update(away=True, asked=True)
         except LabError as error:
             self._update(problem=error, asked=True)
+
+    def _learn(self, newest: str | None) -> None:
+        pin = self._pin_of(self.repo)
+        failed = self._failed is not None and self._failed == (pin.revision if pin else newest)
+        problem = self._state.problem if failed else None
+        if failed and problem is None:
+            newest = None  # a repository that was made, and not filled yet
+        self._update(newest=newest, away=False, asked=True, problem=problem)
 
     def load_if_idle(self) -> None:
         """Load what is to be served when nothing serves yet and it has not failed before."""
@@ -140,7 +144,7 @@ class ModelSlot(Generic[M]):
     def serving(self, timeout: float) -> Served[M]:
         """What serves now; waits up to `timeout` seconds for a load. LabError if nothing."""
         with self._changed:
-            self._changed.wait_for(lambda: self._settled(), timeout)
+            self._changed.wait_for(self._settled, timeout)
             state = self._state
         if state.served is not None:
             return state.served

@@ -144,7 +144,14 @@ class TrainingJobs:
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
+            self._try(job)
+
+    def _try(self, job: _Job) -> None:
+        try:
             self._run(job)
+        except OSError as error:  # a full disk, say
+            with self._lock:
+                job.status, job.problem = "failed", f"The training did not start: {error}."
 
     def _next(self) -> _Job | None:
         with self._lock:
@@ -173,7 +180,8 @@ class TrainingJobs:
                     start_new_session=True,
                 )
                 job.status = "running"
-            code = process.wait()
+            with process:  # closes the pipe, too
+                code = process.wait()
         self._finish(job, code, log=log, out=out)
 
     def _finish(self, job: _Job, code: int, *, log: Path, out: Path) -> None:
@@ -198,7 +206,7 @@ def _release(process: subprocess.Popen[bytes]) -> None:
 def _read_progress(path: Path) -> Progress:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (OSError, json.JSONDecodeError):
         return Progress()
     known = {key: said[key] for key in Progress.__dataclass_fields__ if said.get(key) is not None}
     known["history"] = tuple((point["step"], point["loss"]) for point in said.get("history") or ())
@@ -208,7 +216,7 @@ def _read_progress(path: Path) -> Progress:
 def _tail(path: Path) -> tuple[str, ...]:
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+    except OSError:
         return ()
     return tuple(line for line in text.replace("\r", "\n").splitlines() if line.strip())[
         -LOG_LINES:

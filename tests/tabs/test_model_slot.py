@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub_utils.connection import Hub
-from hub_utils.errors import HubUnavailableError, LabError, RepoNotFoundError
+from hub_utils.errors import HubUnavailableError, LabError, RepoNotFoundError, RevisionNotFoundError
 from hub_utils.pins import Pin
 from tabs.model_slot import ModelSlot
 from tests.tabs.lab import HubProcess, publish
@@ -152,6 +152,18 @@ def test_a_broken_revision_leaves_the_one_before_serving(
     slot.load()
     assert slot.serving(timeout=1).revision == published
     assert "cannot be loaded: no weights" in str(slot.state.problem)
+
+
+def test_a_pin_that_names_no_revision_is_told_until_it_is_gone(own_hub: Hub, published: str):
+    pins: list[Pin] = [Pin("0" * 40, by="environment")]
+    slot = slot_of(own_hub, lambda _: pins[0] if pins else None)
+    update(slot)
+    update(slot)
+    with pytest.raises(RevisionNotFoundError):
+        slot.serving(timeout=1)
+    pins.clear()
+    update(slot)
+    assert slot.serving(timeout=1).revision == published
 
 
 def test_a_broken_first_revision_is_not_tried_again_by_itself(

@@ -96,6 +96,15 @@ def test_a_failed_job_says_why_in_the_recipes_own_words(jobs: TrainingJobs):
     assert state.problem == "no rows in data.csv, row 3"
 
 
+def test_a_job_that_cannot_even_start_says_so(tmp_path: Path):
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    jobs = TrainingJobs(tmp_path / "runs")
+    jobs.start("bert")
+    state = settled(jobs, "bert")
+    assert state.status == "failed"
+    assert state.problem.startswith("The training did not start")
+
+
 def test_a_second_start_of_a_running_recipe_is_refused(jobs: TrainingJobs):
     jobs.start("bert", ["--until-stopped"])
     with pytest.raises(LabError, match="already runs"):
