@@ -152,7 +152,7 @@ class ModelSlot(Generic[M]):
             raise state.problem
         raise RepoNotFoundError(
             f"{state.repo} is not published yet.",
-            hint="Train it on the Hub tab, or with: python -m training bert --push",
+            hint="Train it on the Hub tab.",
         )
 
     def _settled(self) -> bool:
