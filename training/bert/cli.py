@@ -41,9 +41,10 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "epochs": {"type": float, "help": "passes over the data, if time allows"},
     "batch_size": {"type": int, "help": "texts per step"},
     "learning_rate": {"type": float, "help": "its peak"},
+    "checkpoint_seconds": {"type": float, "help": "seconds between checkpoints"},
 }
 # Not part of what a run computes.
-_NOT_IN_COMMAND = ("run", "recipe", "output_dir", "push", "resume")
+_NOT_IN_COMMAND = ("run", "recipe", "output_dir", "push", "resume", "checkpoint_seconds")
 
 
 def add_parser(subparsers: Any) -> None:

@@ -45,6 +45,11 @@ class TrainConfig:
     seed: int = 0
     checkpoint_seconds: float = 30.0
 
+    @property
+    def base_name(self) -> str:
+        """The base as others may read it: of a folder only its name."""
+        return Path(self.base).name if Path(self.base).is_dir() else self.base
+
 
 PRESETS: dict[str, TrainConfig] = {
     "quick": TrainConfig(max_seconds=165.0),

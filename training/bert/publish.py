@@ -203,7 +203,7 @@ def _adapter(outcome: Outcome) -> str:
     if outcome.trained.adapter is None:
         return ""
     snippet = ADAPTER_SNIPPET.format(
-        base=outcome.config.base,
+        base=outcome.config.base_name,
         repo=outcome.repo,
         labels=len(outcome.corpus.labels),
         folder=ADAPTER_FOLDER,
@@ -231,7 +231,7 @@ def _limits(outcome: Outcome) -> str:
 
 def _credits(corpus: Corpus, config: TrainConfig) -> str:
     data = f"data `{corpus.source.name}`; see its card" if corpus.source.is_dataset else "own data"
-    return f"Base model `{config.base}` (see its card); {data}."
+    return f"Base model `{config.base_name}` (see its card); {data}."
 
 
 def _example(corpus: Corpus) -> str:

@@ -204,9 +204,9 @@ def _sort_lists(path: Path) -> None:
 def _save_adapter(model: Any, config: TrainConfig, folder: Path) -> Path:
     """Write the adapter for peft; it names the base by its public id, never by a path."""
     settings = model.peft_config["default"]
-    settings.base_model_name_or_path = config.base
+    settings.base_model_name_or_path = config.base_name
     settings.revision = config.base_revision
-    model.save_pretrained(str(folder))
+    model.save_pretrained(str(folder), save_embedding_layers=False)  # "auto" asks the Hub
     _sort_lists(folder / "adapter_config.json")
     (folder / "README.md").unlink(missing_ok=True)  # the repository has one card
     return folder

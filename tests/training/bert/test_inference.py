@@ -38,7 +38,7 @@ def test_all_labels_come_highest_first_and_sum_to_one(classifier):
 def test_it_learned_the_topics(classifier):
     examples = make_examples(100, seed=11)
     found = [next(iter(scores)) for scores in classifier.classify(examples.texts)]
-    assert sum(a == b for a, b in zip(found, examples.labels, strict=True)) >= 95
+    assert sum(a == b for a, b in zip(found, examples.labels, strict=True)) >= 90
 
 
 def test_no_texts_give_no_answers(classifier):
