@@ -5,6 +5,10 @@ on. With the attention weights and the norms' divisors held fixed, the pass is l
 and the contributions add up. Source: Ali et al. 2022, "XAI for Transformers: Better Explanations
 through Conservative Propagation", https://arxiv.org/abs/2202.07304
 
+Measured on R8 (24 texts, 5 to 30 % of the words removed): removing the words it names lowers the
+label's logit by 1.9, integrated gradients 1.5 at seven times the cost, leaving words out one by one
+1.3, gradient times input 0.3, random words 0.06. It takes some 45 ms.
+
 Legend: t tokens of the text, h width, a heads, d head width.
 """
 
