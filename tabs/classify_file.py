@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +50,14 @@ def build(services: Services, chosen: Any) -> None:
         """
         if not file:
             raise PageError("batch.none")
-        unit = say("batch.unit", reader(request))
+        told = _progress(progress, reader(request))
         served = services.classifier(repo).serving(LOAD_WAIT_S)
         with services.stops.watching(request.session_hash) as stopped:
             batch = classify_file(
                 served,
                 Path(file),
                 services.scratch(),
-                report=lambda done, rows: progress((done, rows), unit=unit),
+                report=told,
                 stopped=stopped.is_set,
             )
         return str(batch.result), batch
@@ -78,12 +80,27 @@ def build(services: Services, chosen: Any) -> None:
     stop.click(stop_batch, **QUIET)
 
 
+def _progress(progress: gr.Progress, language: Language) -> Callable[[int, int], None]:
+    """Tells how far a file is and how long it will take at this speed."""
+    started = time.perf_counter()
+
+    def told(done: int, rows: int) -> None:
+        values = {"done": f"{done:,}", "rows": f"{rows:,}"}
+        said = say("batch.progress", language, **values)
+        if done:
+            left = (time.perf_counter() - started) / done * (rows - done)
+            said = say("batch.left", language, **values, time=duration(left, language))
+        progress(done / rows, desc=said)
+
+    return told
+
+
 def _summary(batch: Batch, language: Language) -> str:
     done, rows = f"{batch.done:,}", f"{batch.rows:,}"
     if batch.done < batch.rows:
         said = say("batch.stopped", language, done=done, rows=rows)
     else:
         rate = f"{batch.rows / max(batch.seconds, 1e-3):,.0f}"
-        time = duration(batch.seconds, language)
-        said = say("batch.done", language, rows=rows, time=time, rate=rate)
+        took = duration(batch.seconds, language)
+        said = say("batch.done", language, rows=rows, time=took, rate=rate)
     return f'<p class="lab-quiet" role="status">{said}</p>'

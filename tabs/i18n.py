@@ -107,7 +107,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "batch.file": ("File", "文件"),
     "batch.go": ("Classify the file", "对文件分类"),
     "batch.result": ("Result (CSV)", "结果（CSV）"),
-    "batch.unit": ("rows", "行"),
+    "batch.progress": ("{done} of {rows} rows", "{done} / {rows} 行"),
+    "batch.left": ("{done} of {rows} rows, about {time} left", "{done} / {rows} 行，约剩 {time}"),
     "batch.done": (
         "{rows} rows in {time}, {rate} a second.",
         "{rows} 行，用时 {time}，每秒 {rate} 行。",

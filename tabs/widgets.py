@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -33,16 +32,6 @@ def reader(request: gr.Request | None) -> Language:
 
 def sentences(handler: Callable[..., Any]) -> Callable[..., Any]:
     """Turn what `handler` raises into a sentence on the page; nothing typed is lost."""
-    if inspect.isgeneratorfunction(handler):
-
-        @functools.wraps(handler)
-        def streaming(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            try:
-                yield from handler(*args, **kwargs)
-            except Exception as error:
-                raise _shown(error, args) from None
-
-        return streaming
 
     @functools.wraps(handler)
     def plain(*args: Any, **kwargs: Any) -> Any:

@@ -196,6 +196,28 @@ def test_an_unusable_file_is_a_sentence(app: AppProcess, open_page: OpenPage, tm
     expect(page.get_by_text("it has: id, title, body")).to_be_visible()
 
 
+def test_without_a_file_a_sentence_says_so(app: AppProcess, open_page: OpenPage):
+    page = open_page(app.url)
+    page.get_by_role("button", name="Classify the file").click()
+    expect(page.get_by_text("Choose a file first.")).to_be_visible()
+
+
+def test_stopping_a_file_keeps_the_rows_that_are_done(
+    app: AppProcess, open_page: OpenPage, tmp_path: Path
+):
+    path = tmp_path / "long.csv"
+    path.write_text("text\n" + ("oil price " * 180 + "\n") * 10_000, "utf-8")
+    page = open_page(app.url)
+    page.locator("#batch-file input[type=file]").set_input_files(path)
+    expect(page.locator("#batch-file")).to_contain_text("long")
+    page.get_by_role("button", name="Classify the file").click()
+    left = re.compile(r"[1-9][\d,]* of 10,000 rows, about \d+ s left")
+    expect(page.locator("#batch-result")).to_contain_text(left)
+    page.locator("#batch-stop").click()
+    expect(page.locator("#batch-status")).to_contain_text("Stopped after")
+    expect(page.locator("#batch-result")).to_contain_text("long-classified")
+
+
 # As a program sees it
 
 
