@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
+import threading
 import warnings
 from typing import Any
 
@@ -71,10 +73,10 @@ class LabPage(gr.Blocks):  # type: ignore[misc]
         sys.stdout.flush()
         self.services.start(train_missing=train_missing)
         if block:
-            try:
-                self.block_thread()
-            finally:
-                self.close()
+            # Not block_thread: it closes the server while pages still listen, which takes 5 s.
+            with contextlib.suppress(KeyboardInterrupt):
+                threading.Event().wait()
+            self.close()
         return launched
 
     def close(self, verbose: bool = False) -> None:
