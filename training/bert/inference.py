@@ -27,12 +27,17 @@ class Classifier:
         self, model: Any, tokenizer: Any, *, repo: str, revision: str | None, away: bool = False
     ) -> None:
         from training.bert.model import runner
+        from training.bert.quantized import is_faster, quantized
+        from training.shared.device import probe
 
         self.repo, self.revision, self.away = repo, revision, away
         self.labels = tuple(model.config.id2label[n] for n in range(model.config.num_labels))
         self.max_tokens = _max_tokens(model, tokenizer)
         self._tokenizer = tokenizer
         self._network = runner(model).eval()
+        # Rounded products may differ by a hundredth of a probability; labels do not (scoring.py).
+        rounds = not probe().bfloat16 and is_faster()
+        self._rounded = quantized(self._network) if rounds else None
 
     def classify(
         self, texts: Sequence[str], *, progress: Report | None = None
@@ -46,7 +51,9 @@ class Classifier:
         tokens = tokenize(texts, self._tokenizer, max_tokens=self.max_tokens)
         total = len(texts)
         report = None if progress is None else lambda done: progress(done, total)
-        probabilities = logits_of(self._network, tokens, report=report).softmax(1)
+        probabilities = logits_of(
+            self._network, tokens, rounded=self._rounded, report=report
+        ).softmax(1)
         ordered = probabilities.sort(dim=1, descending=True, stable=True)
         return [
             {self.labels[number]: value for number, value in zip(numbers, values, strict=True)}

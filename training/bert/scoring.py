@@ -1,7 +1,7 @@
 """Run a classifier over many texts with every core: packed, by length, a worker a core.
 
-Where bfloat16 is faster it computes the products. A text whose best two labels come out close is
-then scored again in float32, so rounding cannot change a label.
+Where bfloat16 or 8-bit integers are faster they compute the products. A text whose best two labels
+come out close is then scored again in float32, so that rounding does not change labels.
 
 Legend: n tokens of all texts, h width.
 """
@@ -24,9 +24,10 @@ from training.shared.device import cores, one_thread_each, probe
 # Activations of this many tokens stay in a core's share of the cache.
 CPU_BATCH_TOKENS = 512
 GPU_BATCH_TOKENS = 32_768
-# Best minus second-best logit below which bfloat16 may have swapped two labels; it is off by
-# hundredths on logits of a trained classifier.
-UNSURE_MARGIN = 0.5
+# Best minus second-best logit below which rounding may have swapped two labels. On R8, bfloat16 is
+# off by hundredths; 8-bit products by 0.1 on average and 1.0 at most.
+UNSURE_BFLOAT16 = 0.5
+UNSURE_INT8 = 2.0
 
 Result = TypeVar("Result")
 Report = Callable[[int], None]  # hears how many texts are done
@@ -44,14 +45,24 @@ def token_rows(tokens: Tokens, rows: np.ndarray) -> np.ndarray:
 
 
 def logits_of(
-    model: Any, tokens: Tokens, *, bfloat16: bool | None = None, report: Report | None = None
+    model: Any,
+    tokens: Tokens,
+    *,
+    bfloat16: bool | None = None,
+    rounded: Any | None = None,
+    report: Report | None = None,
 ) -> Tensor:
-    """(texts, labels) float32 logits of every text. bfloat16: None asks the hardware."""
-    fast = probe().bfloat16 if bfloat16 is None else bfloat16
-    logits = _logits(model, tokens, np.arange(len(tokens)), bfloat16=fast, report=report)
-    if fast:
+    """(texts, labels) float32 logits of every text.
+
+    bfloat16: None asks the hardware. rounded: an 8-bit copy of the model to use instead.
+    """
+    fast = rounded is None and (probe().bfloat16 if bfloat16 is None else bfloat16)
+    first = model if rounded is None else rounded
+    logits = _logits(first, tokens, np.arange(len(tokens)), bfloat16=fast, report=report)
+    if fast or rounded is not None:
         best = logits.topk(2).values
-        unsure = (best[:, 0] - best[:, 1] < UNSURE_MARGIN).nonzero().squeeze(1)
+        margin = UNSURE_BFLOAT16 if fast else UNSURE_INT8
+        unsure = (best[:, 0] - best[:, 1] < margin).nonzero().squeeze(1)
         if len(unsure):
             logits[unsure] = _logits(model, tokens, unsure.numpy(), bfloat16=False)
     return logits

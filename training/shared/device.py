@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 # Below this gain casting back and forth eats what the faster product wins.
-MIN_BFLOAT16_GAIN = 1.3
+MIN_GAIN = 1.3
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def probe() -> Hardware:
     half = _gflops(device, torch.bfloat16)
     return Hardware(
         device=device,
-        bfloat16=half > MIN_BFLOAT16_GAIN * single,
+        bfloat16=half > MIN_GAIN * single,
         float32_gflops=single,
         bfloat16_gflops=half,
         name=_describe(device),
