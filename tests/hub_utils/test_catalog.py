@@ -14,11 +14,11 @@ from hub_utils.push import push_folder
 @pytest.fixture
 def shelf(hub):
     """The same Hub, in a namespace that only this test uses."""
-    return replace(hub, namespace="shelf")
+    return replace(hub, namespace="catalog")
 
 
 def test_what_is_published_is_listed_newest_first_with_its_figure(shelf, folder, tmp_path):
-    model, data = RepoId("shelf", "classifier"), RepoId("shelf", "texts", "dataset")
+    model, data = RepoId("catalog", "classifier"), RepoId("catalog", "texts", "dataset")
     facts = ModelFacts(
         title="Classifier",
         repo=model,
@@ -38,7 +38,7 @@ def test_what_is_published_is_listed_newest_first_with_its_figure(shelf, folder,
     assert found[model].metric == Metric("Accuracy", "accuracy", 0.978)
     assert found[model].pipeline_tag == "text-classification"
     assert found[model].revision == pushed.revision
-    assert found[model].url == f"{shelf.endpoint}/shelf/classifier"
+    assert found[model].url == f"{shelf.endpoint}/catalog/classifier"
     assert found[data].private
     assert not found[model].private
     moments = [item.last_modified for item in published(shelf)]
@@ -46,7 +46,7 @@ def test_what_is_published_is_listed_newest_first_with_its_figure(shelf, folder,
 
 
 def test_only_the_kinds_asked_for_are_listed(shelf, folder):
-    push_folder(folder, RepoId("shelf", "classifier"), hub=shelf, message="Publish")
+    push_folder(folder, RepoId("catalog", "classifier"), hub=shelf, message="Publish")
     assert {item.repo.type for item in published(shelf, types=["model"])} == {"model"}
 
 

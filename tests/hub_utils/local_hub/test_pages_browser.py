@@ -1,14 +1,11 @@
 """What a real browser makes of a card that attacks it, and of a phone's width."""
 
-import shutil
-
 import pytest
+
+from tests.chromium import running_chromium
 
 from .conftest import fresh_name, put
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 HOSTILE = b"""---
 license: mit
 ---
@@ -25,20 +22,13 @@ license: mit
 | `averylongwordwithoutanyspaceinsidethatcannotbebrokenanywhereatallbyabrowser` | b |
 """
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium: run `make chromium`"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
+    with running_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
