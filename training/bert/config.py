@@ -30,12 +30,12 @@ class TrainConfig:
     lora_rank: int = 16  # 0: tune the weights themselves
     lora_alpha: int = 32
     trained_layers: int | None = None  # the uppermost; None: as many as the budget pays for
-    batch_size: int = 32  # texts per optimizer step, over all processes
+    batch_size: int = 16  # texts per optimizer step, over all processes
     epochs: float = 3.0
     max_steps: int | None = None  # instead of epochs
     max_seconds: float | None = None  # wall clock, from the first token to the last step
-    learning_rate: float = 1e-3  # peak; of the LoRA matrices or of the tuned weights
-    head_learning_rate: float = 1e-3  # peak; of the pooler and the classifier
+    learning_rate: float = 7e-4  # peak; of the LoRA matrices or of the tuned weights
+    head_learning_rate: float = 7e-4  # peak; of the pooler and the classifier
     weight_decay: float = 0.01
     dropout: float = 0.0  # of hidden states; thinning does its work
     thinning: float = 0.6  # share of tokens left out at the start, going down to 0
