@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+# On average: in a short text every word may be the one that matters ("not").
+MIN_KEPT_TOKENS = 32
+
+
 @dataclass(frozen=True)
 class Feed:
     """What batches are made of. features: (n, h) output of the frozen layers, if kept."""
@@ -44,12 +48,13 @@ class Feed:
     def batch(
         self, rows: np.ndarray, *, thin: float, rng: np.random.Generator
     ) -> tuple[Packed, Tensor | None, Tensor]:
-        """(texts without a share `thin` of their tokens, their features, targets)."""
+        """(texts without up to a share `thin` of their tokens, their features, targets)."""
         places = token_rows(self.tokens, rows)
         lengths = self.tokens.lengths[rows]
         firsts = lengths.cumsum() - lengths
         positions = np.arange(len(places)) - np.repeat(firsts, lengths)
-        kept = rng.random(len(places)) >= thin
+        share = np.minimum(thin, np.maximum(0.0, 1 - MIN_KEPT_TOKENS / lengths))
+        kept = rng.random(len(places)) >= np.repeat(share, lengths)
         kept[firsts] = True  # the classifier reads the first token
         places, lengths = places[kept], np.add.reduceat(kept, firsts)
         packed = pack(

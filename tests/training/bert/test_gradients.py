@@ -68,7 +68,8 @@ def test_dropout_keeps_to_one_thread(encoder, tokens):
     assert not backward.threaded
 
 
-def test_thinning_leaves_out_about_its_share_but_never_the_first_token(tokens):
+def test_thinning_leaves_out_about_its_share_but_never_the_first_token(tokens, monkeypatch):
+    monkeypatch.setattr(gradients, "MIN_KEPT_TOKENS", 1)
     feed = Feed(tokens, torch.zeros(len(tokens), dtype=torch.long), None)
     rows = np.arange(len(tokens))
     whole, _, _ = feed.batch(rows, thin=0.0, rng=np.random.default_rng(0))
@@ -77,6 +78,14 @@ def test_thinning_leaves_out_about_its_share_but_never_the_first_token(tokens):
     assert 0.4 < len(thin.ids) / len(whole.ids) < 0.65
     assert torch.equal(thin.ids[thin.firsts], whole.ids[whole.firsts])
     assert thin.positions.max() > thin.grid.shape[1] - 1  # places in the whole text
+
+
+def test_short_texts_are_not_thinned(tokens):
+    feed = Feed(tokens, torch.zeros(len(tokens), dtype=torch.long), None)
+    rows = np.arange(len(tokens))
+    assert tokens.lengths.max() < gradients.MIN_KEPT_TOKENS
+    whole, _, _ = feed.batch(rows, thin=0.6, rng=np.random.default_rng(0))
+    assert torch.equal(whole.ids, torch.from_numpy(tokens.ids))
 
 
 def test_rare_labels_weigh_more_when_asked(encoder, tokens):
