@@ -98,6 +98,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_attention_heads=4,
         intermediate_size=64,
         max_position_embeddings=64,
+        initializer_range=0.1,  # words far enough apart to learn from without tuning them
     )
     BertModel(config).save_pretrained(folder)
     return folder
