@@ -27,17 +27,15 @@ class Classifier:
         self, model: Any, tokenizer: Any, *, repo: str, revision: str | None, away: bool = False
     ) -> None:
         from training.bert.model import runner
-        from training.bert.quantized import is_faster, quantized
-        from training.shared.device import probe
+        from training.bert.quantized import quantized_if_faster
 
         self.repo, self.revision, self.away = repo, revision, away
         self.labels = tuple(model.config.id2label[n] for n in range(model.config.num_labels))
         self.max_tokens = _max_tokens(model, tokenizer)
         self._tokenizer = tokenizer
         self._network = runner(model).eval()
-        # Rounded products may differ by a hundredth of a probability; labels do not (scoring.py).
-        rounds = not probe().bfloat16 and is_faster()
-        self._rounded = quantized(self._network) if rounds else None
+        # Rounded products may move a probability by hundredths; labels stay (scoring.py).
+        self._rounded = quantized_if_faster(self._network)
 
     def classify(
         self, texts: Sequence[str], *, progress: Report | None = None

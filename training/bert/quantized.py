@@ -18,9 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from training.bert.model import PackedClassifier
-from training.shared.device import MIN_GAIN, one_thread_each
+from training.shared.device import MIN_GAIN, one_thread_each, probe
 
 ENGINES = ("x86", "fbgemm")
+# Below this width rounding costs more than the products, and a sum of few terms is less exact.
+MIN_WIDTH = 256
 
 
 class Int8Linear(nn.Module):
@@ -56,6 +58,13 @@ def is_faster() -> bool:
     except (AttributeError, RuntimeError):  # a torch without these operators
         return False
     return single > MIN_GAIN * rounded
+
+
+def quantized_if_faster(network: Any) -> Any | None:
+    """The copy where it is worth having: wide products, this hardware, and no fast bfloat16."""
+    if probe().bfloat16 or network.model.config.hidden_size < MIN_WIDTH or not is_faster():
+        return None
+    return quantized(network)
 
 
 def quantized(network: Any) -> Any | None:

@@ -51,3 +51,7 @@ def test_the_copy_leaves_the_model_as_it_was_and_shares_its_embeddings(encoder):
 def test_encoders_of_another_shape_are_not_rounded(kind, request):
     folder = request.getfixturevalue(kind)
     assert quantized(runner(build(str(folder), ("a", "b"), TrainConfig()))) is None
+
+
+def test_a_narrow_model_is_served_in_float32(finished):
+    assert load(finished[0] / "repository")._rounded is None
