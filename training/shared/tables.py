@@ -10,6 +10,7 @@ import csv
 import difflib
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,17 @@ from hub_utils.errors import DataError
 TEXT_COLUMN = "text"
 LABEL_COLUMN = "label"
 MAX_FIELD_CHARACTERS = 10_000_000
+# What others call the two columns; used to recognise a header, never to guess a column.
+TEXT_WORDS = {
+    "text", "texts", "sentence", "sentences", "review", "comment", "content", "contents", "body",
+    "message", "document", "article", "question", "query", "title", "headline", "tweet", "post",
+    "description", "input", "utterance", "phrase", "abstract",
+}  # fmt: skip
+LABEL_WORDS = {
+    "label", "labels", "class", "classes", "category", "categories", "target", "topic", "sentiment",
+    "intent", "tag", "tags", "rating", "stars", "score", "polarity", "team", "output", "answer",
+    "group",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,10 +101,10 @@ def read_examples(path: Path, columns: Columns | None = None) -> Examples:
         raise DataError(f"{path} has no rows.", hint="Put one labelled text on each row.")
     for name in (columns.text_name, columns.label_name):
         _require_column(path, name, table.names)
-    examples = examples_from(table.rows, columns, source=str(path))
     if table.headerless:
-        _refuse_header_as_row(path, examples)
-    return examples
+        pairs = [(row.cells[TEXT_COLUMN], row.cells[LABEL_COLUMN]) for row in table.rows]
+        _refuse_header_as_row(path, pairs)
+    return examples_from(table.rows, columns, source=str(path))
 
 
 def examples_from(rows: Sequence[Row], columns: Columns, *, source: str) -> Examples:
@@ -115,13 +127,23 @@ def require_two_labels(examples: Examples, *, source: str) -> None:
 
 def unknown_column(source: str, name: str, names: Sequence[str]) -> DataError:
     """The complaint about a column that is not there, with the near ones named."""
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.4)
+    near = difflib.get_close_matches(name, names, n=2, cutoff=0.4) or _synonyms(name, names)
     guess = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     option = "--label-column" if name == LABEL_COLUMN else "--text-column"
     return DataError(
         f"{source} has no column {name!r}; it has {', '.join(map(repr, names))}.{guess}",
         hint=f"Name the column with --text-column or --label-column (here: {option}).",
     )
+
+
+def _synonyms(name: str, names: Sequence[str]) -> list[str]:
+    known = LABEL_WORDS if name == LABEL_COLUMN else TEXT_WORDS
+    return [other for other in names if known & _words(other)][:2]
+
+
+def _words(name: str) -> set[str]:
+    """The words of a column's name: "review_text" has two."""
+    return set(re.split(r"[_\W]+", name.lower()))
 
 
 def _read(path: Path, columns: Columns) -> Rows:
@@ -188,16 +210,19 @@ def _read_delimited(path: Path, columns: Columns, *, delimiter: str, quoted: boo
         ) from None
     if not lines:
         return Rows((), [])
-    names, headerless = _header(lines[0][1], columns)
+    names, headerless = _header(lines[0][1], columns, tabs=delimiter == "\t")
     body = lines if headerless else lines[1:]
     return Rows(names, [_named(path, names, line) for line in body], headerless)
 
 
-def _header(first: list[str], columns: Columns) -> tuple[tuple[str, ...], bool]:
-    """The columns' names, and whether the first line was no header but an example."""
+def _header(first: list[str], columns: Columns, *, tabs: bool) -> tuple[tuple[str, ...], bool]:
+    """The columns' names, and whether the first line was no header but an example.
+
+    Only two columns with a tab between them may go without a header.
+    """
     names = tuple(cell.strip() for cell in first)
     wanted = {columns.text_name, columns.label_name}
-    if len(names) == 2 and not columns.chosen and not wanted & set(names):
+    if tabs and len(names) == 2 and not columns.chosen and not wanted & set(names):
         return (columns.text_name, columns.label_name), True
     return names, False
 
@@ -278,12 +303,28 @@ def _cell(row: Row, column: str, what: str, *, source: str) -> str:
     return text if what == "text" else text.strip()
 
 
-def _refuse_header_as_row(path: Path, examples: Examples) -> None:
+def _refuse_header_as_row(path: Path, pairs: Sequence[tuple[str, str]]) -> None:
     """A header in other words than text and label would become an example with its own label."""
-    counts = Counter(examples.labels)
-    first, others = examples.labels[0], [n for label, n in counts.items() if n > 1]
-    if len(examples) >= 10 and counts[first] == 1 and len(others) == len(counts) - 1:
-        raise DataError(
-            f"{path}, row 1 looks like a header: {examples.texts[0]!r}, {first!r}.",
-            hint=f"Say so: --text-column {examples.texts[0]!r} --label-column {first!r}.",
-        )
+    text, label = (cell.strip() for cell in pairs[0])
+    counts = Counter(label.strip() for _, label in pairs)
+    if counts[label] > 1 or not (_named_like_columns(text, label) or _only_rare(label, counts)):
+        return
+    if LABEL_WORDS & _words(text) or TEXT_WORDS & _words(label):
+        text, label = label, text
+    raise DataError(
+        f"{path}, row 1 looks like a header: {pairs[0][0]!r}, {pairs[0][1]!r}.",
+        hint=f"Say so: --text-column {text!r} --label-column {label!r}.",
+    )
+
+
+def _named_like_columns(text: str, label: str) -> bool:
+    """Both cells are single words, and at least one is what people call such a column."""
+    if not all(re.fullmatch(r"[^\W\d][\w-]{0,29}", cell) for cell in (text, label)):
+        return False
+    return bool((TEXT_WORDS | LABEL_WORDS) & (_words(text) | _words(label)))
+
+
+def _only_rare(label: str, counts: Counter[str]) -> bool:
+    """`label` occurs once, every other label more often, in a file long enough to say so."""
+    frequent = sum(count > 1 for count in counts.values())
+    return counts.total() >= 10 and counts[label] == 1 and frequent == len(counts) - 1

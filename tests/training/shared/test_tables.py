@@ -76,6 +76,49 @@ def test_header_of_a_two_column_file_in_other_words_is_not_taken_for_an_example(
     assert "--text-column 'sentence' --label-column 'class'" in line
 
 
+@pytest.mark.parametrize(
+    ("header", "options"),
+    [
+        ("sentence\tclass", "--text-column 'sentence' --label-column 'class'"),
+        ("review_text\tstars", "--text-column 'review_text' --label-column 'stars'"),
+        ("Body\tkind", "--text-column 'Body' --label-column 'kind'"),
+        ("topic\tcontent", "--text-column 'content' --label-column 'topic'"),
+    ],
+)
+def test_header_of_a_short_tab_separated_file_is_recognised_by_its_words(tmp_path, header, options):
+    path = write(tmp_path / "a.tsv", f"{header}\nrates rose\tmoney\nwheat fell\tgrain\n")
+    line = complaint(path)
+    assert "row 1 looks like a header" in line
+    assert options in line
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "body\tnoun\nrun\tverb\ntable\tnoun\n",  # its label comes again
+        "the review was short\tgood\nno\tbad\n",  # a sentence
+        "wheat\tgrain\nrates\tmoney\n",  # words, but no column's name
+        "class 1 is full\ttopic\nno\tbad\n",
+    ],
+)
+def test_first_examples_that_are_no_header_stay_examples(tmp_path, rows):
+    assert len(read_examples(write(tmp_path / "a.tsv", rows))) == rows.count("\n")
+
+
+def test_comma_separated_columns_need_their_names(tmp_path):
+    path = write(tmp_path / "a.csv", "sentence,class\nrates rose,money\nwheat fell,grain\n")
+    line = complaint(path)
+    assert "no column 'text'; it has 'sentence', 'class'. Did you mean 'sentence'?" in line
+    assert "--text-column" in line
+    examples = read_examples(path, Columns("sentence", "class"))
+    assert examples.labels == ("money", "grain")
+
+
+def test_comma_separated_rows_without_a_header_are_refused(tmp_path):
+    path = write(tmp_path / "a.csv", "rates rose,money\nwheat fell,grain\n")
+    assert "no column 'text'; it has 'rates rose', 'money'" in complaint(path)
+
+
 def test_empty_text_names_the_row(tmp_path):
     path = write(tmp_path / "a.csv", "text,label\none,a\n  ,b\nthree,b\n")
     assert f"{path}, row 3: the text is empty" in complaint(path)
