@@ -9,7 +9,6 @@ Legend: n tokens of all texts, h width.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
@@ -19,7 +18,8 @@ from torch import Tensor
 
 from training.bert.data import Tokens, batches_by_length
 from training.bert.model import Packed, pack
-from training.shared.device import cores, one_thread_each, probe
+from training.shared.device import probe
+from training.shared.workers import map_on_cores
 
 # Activations of this many tokens stay in a core's share of the cache.
 CPU_BATCH_TOKENS = 512
@@ -130,23 +130,8 @@ def _map(
             return work(batch_of(tokens, batch).to(device))
 
     done = 0
-    for batch, result in zip(batches, _in_parallel(run, batches, device.type), strict=True):
+    for batch, result in zip(batches, map_on_cores(run, batches, device=device.type), strict=True):
         yield batch, result
         done += len(batch)
         if report is not None:
             report(done)
-
-
-def _in_parallel(
-    run: Callable[[np.ndarray], Result], batches: list[np.ndarray], device: str
-) -> Iterator[Result]:
-    workers = 1 if device == "cuda" else min(cores(), len(batches))
-    if workers == 1:
-        yield from map(run, batches)
-        return
-    with one_thread_each(), ThreadPoolExecutor(workers, initializer=_one_thread) as pool:
-        yield from pool.map(run, batches)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
