@@ -89,6 +89,9 @@ class TrainConfig:
     learning_rate: float = 0.02  # peak; of matrices under Muon, of everything under AdamW
     embedding_learning_rate: float = 3e-3  # peak; of what AdamW trains beside Muon
     weight_decay: float = 0.0
+    momentum: float = 0.95  # of Muon
+    warmup: float = 0.02  # share of the budget
+    first_context: int | None = None  # tokens of a window at first; None: always the context
     seed: int = 0
     checkpoint_seconds: float = 30.0
 

@@ -1,0 +1,163 @@
+"""Muon for the matrices inside the blocks, AdamW for embeddings, norms and everything else.
+
+*Muon*: momentum whose every matrix is replaced by the nearest orthogonal one before the step, so
+that rare directions learn as fast as frequent ones. Matrices of one shape go through together.
+Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.gpt.config import TrainConfig
+from training.gpt.model import Attention, FeedForward, MiniGPT
+
+BETAS = (0.9, 0.95)
+# Five steps of x ← ax + b(xxᵀ)x + c(xxᵀ)²x take singular values into about 0.7 to 1.2, which does.
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+ITERATIONS = 5
+
+
+def orthogonalized(matrices: Tensor, *, iterations: int = ITERATIONS) -> Tensor:
+    """(n, r, c) -> the same with all singular values near 1, by Newton and Schulz's iteration."""
+    a, b, c = NEWTON_SCHULZ
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(iterations):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a weight that are one matrix: fused products hold several below each other."""
+
+    weight: Tensor
+    start: int
+    stop: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.stop - self.start, self.weight.shape[1]
+
+    @property
+    def value(self) -> Tensor:
+        """The rows, as a view that can be changed."""
+        return self.weight.data[self.start : self.stop]
+
+    @property
+    def gradient(self) -> Tensor:
+        """The rows of the gradient."""
+        gradient = self.weight.grad
+        return torch.zeros(self.shape) if gradient is None else gradient[self.start : self.stop]
+
+
+@dataclass
+class Group:
+    """Matrices of one shape with their momentum (n, r, c)."""
+
+    parts: tuple[Part, ...]
+    momentum: Tensor
+
+
+class Optimizer:
+    """Both methods behind one `step`. `factor` scales every learning rate, as a schedule says."""
+
+    def __init__(
+        self, model: MiniGPT, config: TrainConfig, *, pool: Executor | None = None
+    ) -> None:
+        self._config, self._pool = config, pool
+        parts = list(matrices(model)) if config.optimizer == "muon" else []
+        taken = {id(part.weight) for part in parts}
+        rest = [p for p in model.parameters() if id(p) not in taken]
+        self._groups = _grouped(parts, halves=1 if pool is None else 2)
+        rate = config.embedding_learning_rate if parts else config.learning_rate
+        self._rate = rate
+        self._adam = torch.optim.AdamW(
+            rest, lr=rate, betas=BETAS, eps=1e-10, weight_decay=config.weight_decay, fused=True
+        )
+
+    def step(self, factor: float) -> None:
+        """Change the weights by the gradients that are in place."""
+        for group in self._adam.param_groups:
+            group["lr"] = self._rate * factor
+        self._adam.step()
+        run: Callable[..., Iterable[Any]] = map if self._pool is None else self._pool.map
+        list(run(lambda group: self._step(group, factor), self._groups))
+
+    @torch.no_grad()
+    def _step(self, group: Group, factor: float) -> None:
+        config = self._config
+        gradients = torch.stack([part.gradient for part in group.parts])  # (n, r, c)
+        group.momentum.lerp_(gradients, 1 - config.momentum)
+        updates = orthogonalized(gradients.lerp_(group.momentum, config.momentum))
+        rows, columns = group.parts[0].shape
+        rate = config.learning_rate * factor
+        for part, update in zip(group.parts, updates, strict=True):
+            part.value.mul_(1 - rate * config.weight_decay)
+            part.value.add_(update, alpha=-rate * max(1.0, rows / columns) ** 0.5)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything it remembers, by names for a checkpoint."""
+        kept = {f"momentum.{n}": group.momentum for n, group in enumerate(self._groups)}
+        for number, state in self._adam.state_dict()["state"].items():
+            kept |= {f"adam.{number}.{key}": value for key, value in state.items()}
+        return kept
+
+    def restore(self, kept: dict[str, Tensor]) -> None:
+        """Remember what `tensors` gave."""
+        for number, group in enumerate(self._groups):
+            group.momentum.copy_(kept[f"momentum.{number}"])
+        whole = self._adam.state_dict()
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, value in kept.items():
+            if name.startswith("adam."):
+                _, number_text, key = name.split(".")
+                states.setdefault(int(number_text), {})[key] = value
+        self._adam.load_state_dict({**whole, "state": states})
+
+
+def matrices(model: MiniGPT) -> Iterable[Part]:
+    """The matrices inside the blocks, fused ones in their parts."""
+    for block in model.blocks:
+        for module in block.modules():
+            if isinstance(module, Attention):
+                rows = [module.heads, module.kv_heads, module.kv_heads]
+                yield from _parts(module.qkv.weight, [n * module.size for n in rows])
+                yield from _parts(module.out.weight, [module.out.out_features])
+            if isinstance(module, FeedForward):
+                hidden, rows_up = module.down.in_features, module.up.out_features
+                yield from _parts(module.up.weight, [hidden] * (rows_up // hidden))
+                yield from _parts(module.down.weight, [module.down.out_features])
+
+
+def _parts(weight: Tensor, rows: Sequence[int]) -> Iterable[Part]:
+    start = 0
+    for count in rows:
+        yield Part(weight, start, start + count)
+        start += count
+
+
+def _grouped(parts: Sequence[Part], *, halves: int) -> list[Group]:
+    """One group a shape, cut into `halves` for as many threads; largest first."""
+    shapes: dict[tuple[int, int], list[Part]] = {}
+    for part in parts:
+        shapes.setdefault(part.shape, []).append(part)
+    groups = []
+    for alike in shapes.values():
+        for half in range(halves):
+            chosen = tuple(alike[half::halves])
+            if chosen:
+                value = chosen[0].value
+                momentum = torch.zeros(len(chosen), *value.shape, device=value.device)
+                groups.append(Group(chosen, momentum))
+    return groups
