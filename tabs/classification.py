@@ -21,7 +21,6 @@ MAX_ROWS = 10_000
 MAX_MEGABYTES = 20
 CHUNK = 128  # rows between two reports of progress
 WEAK, STRONG = 0.15, 0.5  # contributions of a word, of at most 1
-LOAD_WAIT_S = 60.0  # how long a call waits for a model that is being loaded
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from typing import Any
 
 import gradio as gr
 
-from tabs import classify_file, fragments
-from tabs.classification import LOAD_WAIT_S, Answer, answer, degree, explain
+from tabs import classify_file, fragments, model_panel
+from tabs.classification import Answer, answer, degree, explain
 from tabs.i18n import say
+from tabs.kinds import CLASSIFIER
 from tabs.language import Language
-from tabs.registry import tab_named
+from tabs.model_slot import LOAD_WAIT_S
 from tabs.services import Services
-from tabs.widgets import PRIVATE, QUIET, on_page_load, reader, sentences, text
+from tabs.widgets import PRIVATE, QUIET, reader, sentences, text
 
-TICK_S = 2.0
 EXAMPLES = (
     "Champion Products Inc said its board approved a two-for-one stock split and raised the "
     "quarterly dividend to 15 cents a share.",
@@ -44,47 +44,11 @@ class _Ask:
     words: Any
 
 
-@dataclass(frozen=True)
-class _Model:
-    """What says which model answers."""
-
-    source: Any
-    notice: Any
-    load_new: Any
-    choice: Any
-
-
-@dataclass(frozen=True)
-class _View:
-    """What the timer shows; an unchanged view is not sent again."""
-
-    source: str
-    notice: str
-    offered: str
-    choices: tuple[str, ...]
-    chosen: str
-
-
 def build(services: Services) -> None:
     """Lay the tab out and connect it."""
-    chosen = gr.State("")  # a repository id; empty: the tab's default
-    model = _lay_out_model()
-    ask = _lay_out_ask()
-    _connect_ask(services, chosen, ask)
+    chosen = model_panel.build(services, CLASSIFIER)
+    _connect_ask(services, chosen, _lay_out_ask())
     classify_file.build(services, chosen)
-    _connect_model(services, chosen, model)
-
-
-def _lay_out_model() -> _Model:
-    with gr.Row(equal_height=False, elem_classes="lab-model"):
-        with gr.Column(scale=3, min_width=300):
-            gr.HTML(text("classify.intro"), elem_classes="lab-intro")
-            source, notice = gr.HTML(elem_id="classify-source"), gr.HTML(elem_id="classify-notice")
-            load_new = gr.Button(visible=False, size="md", elem_id="classify-load-new")
-        choice = gr.Dropdown(
-            label=text("classify.model"), min_width=240, visible=False, elem_id="classify-model"
-        )
-    return _Model(source, notice, load_new, choice)
 
 
 def _lay_out_ask() -> _Ask:
@@ -99,9 +63,7 @@ def _lay_out_ask() -> _Ask:
             )
             with gr.Row():
                 go = gr.Button(text("classify.go"), variant="primary", elem_id="classify-go")
-                stop = gr.Button(
-                    text("classify.stop"), scale=0, min_width=110, elem_id="classify-stop"
-                )
+                stop = gr.Button(text("page.stop"), scale=0, min_width=110, elem_id="classify-stop")
             examples = gr.Dataset(
                 components=[given],
                 samples=[[sample] for sample in EXAMPLES],
@@ -133,13 +95,13 @@ def _connect_ask(services: Services, chosen: Any, ask: _Ask) -> None:
         Args:
             text: The text to classify, in the language that the classifier was trained on.
         """
-        given = answer(services.classifier(repo).serving(LOAD_WAIT_S), text)
+        given = answer(services.slot(CLASSIFIER, repo).serving(LOAD_WAIT_S), text)
         return given.scores, given
 
     @sentences
     def show_details(given: Answer, repo: str, request: gr.Request) -> tuple[str, Any]:
         language = reader(request)
-        marked = explain(services.classifier(repo).serving(LOAD_WAIT_S), given)
+        marked = explain(services.slot(CLASSIFIER, repo).serving(LOAD_WAIT_S), given)
         return _latency(given, language), _words(marked, language)
 
     def on(trigger: Callable[..., Any], **options: Any) -> list[Any]:
@@ -175,54 +137,3 @@ def _latency(given: Answer, language: Language) -> str:
         revision=fragments.revision(given.revision),
     )
     return f'<p class="lab-quiet">{escape(said)}</p>'
-
-
-def _connect_model(services: Services, chosen: Any, model: _Model) -> None:
-    seen = gr.State(None)  # the view sent last
-    outputs = [model.source, model.notice, model.load_new, model.choice, seen]
-
-    def tick(repo: str, before: _View | None, request: gr.Request) -> list[Any]:
-        language = reader(request)
-        now = _view(services, repo, language)
-        return [gr.skip()] * len(outputs) if now == before else [*_updates(now, language), now]
-
-    @sentences
-    def choose(repo: str, _request: gr.Request) -> str:
-        services.classifier(repo)
-        return repo
-
-    @sentences
-    def load_newest(repo: str, _request: gr.Request) -> None:
-        services.classifier(repo).load()
-
-    show: dict[str, Any] = {"fn": tick, "inputs": [chosen, seen], "outputs": outputs, **QUIET}
-    gr.Timer(TICK_S).tick(**show)
-    on_page_load(**show)
-    model.choice.input(choose, model.choice, chosen, **QUIET).then(**show)
-    model.load_new.click(load_newest, chosen, **PRIVATE).then(**show)
-
-
-def _view(services: Services, repo: str, language: Language) -> _View:
-    slot = services.classifier(repo if repo in services.classifiers() else "")
-    state, tab = slot.state, tab_named("classify")
-    job = services.jobs.state(tab.recipe)
-    trainable = state.repo == services.own_repo(tab) and not services.settings.read_only
-    command = f"python -m training {tab.recipe} --push" if trainable else ""
-    return _View(
-        source=fragments.provenance(state, services.hub.url(slot.repo), language),
-        notice=fragments.notice(state, job, command, language),
-        offered=fragments.revision(state.offered),
-        choices=services.classifiers(),
-        chosen=str(slot.repo),
-    )
-
-
-def _updates(view: _View, language: Language) -> list[Any]:
-    load = say("classify.load_new", language, revision=view.offered)
-    several = len(view.choices) > 1
-    return [
-        view.source,
-        view.notice,
-        gr.update(value=load, visible=bool(view.offered)),
-        gr.update(choices=list(view.choices), value=view.chosen, visible=several),
-    ]

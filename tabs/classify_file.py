@@ -9,9 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from tabs.classification import LOAD_WAIT_S, Batch, classify_file
+from tabs.classification import Batch, classify_file
 from tabs.i18n import PageError, duration, say
+from tabs.kinds import CLASSIFIER
 from tabs.language import Language
+from tabs.model_slot import LOAD_WAIT_S
 from tabs.services import Services
 from tabs.widgets import QUIET, reader, sentences, text
 
@@ -29,9 +31,7 @@ def build(services: Services, chosen: Any) -> None:
             )
             with gr.Row():
                 go = gr.Button(text("batch.go"), elem_id="batch-go")
-                stop = gr.Button(
-                    text("classify.stop"), scale=0, min_width=110, elem_id="batch-stop"
-                )
+                stop = gr.Button(text("page.stop"), scale=0, min_width=110, elem_id="batch-stop")
         with gr.Column(scale=4, min_width=300):
             result = gr.File(
                 label=text("batch.result"), interactive=False, height=140, elem_id="batch-result"
@@ -51,8 +51,8 @@ def build(services: Services, chosen: Any) -> None:
         if not file:
             raise PageError("batch.none")
         told = _progress(progress, reader(request))
-        served = services.classifier(repo).serving(LOAD_WAIT_S)
-        with services.stops.watching(request.session_hash) as stopped:
+        served = services.slot(CLASSIFIER, repo).serving(LOAD_WAIT_S)
+        with services.stops.watching(request.session_hash, "batch") as stopped:
             batch = classify_file(
                 served,
                 Path(file),
@@ -66,7 +66,7 @@ def build(services: Services, chosen: Any) -> None:
         return _summary(batch, reader(request))
 
     def stop_batch(request: gr.Request) -> None:
-        services.stops.stop(request.session_hash)
+        services.stops.stop(request.session_hash, "batch")
 
     go.click(
         classify_batch,

@@ -17,6 +17,7 @@ from tabs.language import Language
 from tabs.model_slot import SlotState
 from tabs.training_jobs import JobState, Progress
 
+LOWER_IS_BETTER = ("bits_per_byte", "perplexity", "loss")
 SHORT = 7  # hex digits of a revision that a reader sees
 
 
@@ -41,18 +42,19 @@ def provenance(state: SlotState[Any], url: str, language: Language) -> str:
     parts = [
         link(url, str(served.repo), mono=True),
         f"{say('model.served', language)} {link(at, revision(served.revision), mono=True)}",
-        metric(served.metric),
+        metric(served.metric, language),
         f'<span class="lab-tag">{say("model.pinned", language)}</span>' if state.pin else "",
         link(url, say("model.card", language)),
     ]
     return f'<p class="lab-from">{" · ".join(filter(None, parts))}</p>'
 
 
-def metric(figure: Metric | None) -> str:
-    """A headline figure as "accuracy 0.978"."""
+def metric(figure: Metric | None, language: Language) -> str:
+    """A headline figure as "accuracy 0.978" or "bits per byte 2.031 (lower is better)"."""
     if figure is None:
         return ""
-    return f"{escape(figure.name.replace('_', ' ').lower())} {figure.value:.3f}"
+    said = f"{escape(figure.name.replace('_', ' ').lower())} {figure.value:.3f}"
+    return f"{said} {say('model.lower', language)}" if figure.type in LOWER_IS_BETTER else said
 
 
 def notice(state: SlotState[Any], job: JobState | None, command: str, language: Language) -> str:
@@ -98,10 +100,15 @@ def _panel_html(body: str, *, kind: str, inner: str = "") -> str:
     return f'<div class="lab-notice lab-{kind}" role="status"><p>{body}</p>{inner}</div>'
 
 
-def job_panel(job: JobState | None, language: Language) -> str:
-    """A training: its phase, a bar, time left and the loss curve."""
-    if job is None or job.status == "idle":
+def job_panels(jobs: Sequence[JobState], language: Language) -> str:
+    """Every training of this session, in the order of their start."""
+    if not jobs:
         return f'<p class="lab-quiet">{say("job.idle", language)}</p>'
+    return "".join(job_panel(job, language) for job in jobs)
+
+
+def job_panel(job: JobState, language: Language) -> str:
+    """A training: its phase, a bar, time left and the loss curve."""
     progress = job.progress
     phase = _phase(progress, language)
     title = say(f"job.{job.status}", language, recipe=job.recipe, phase=phase, problem=job.problem)
@@ -210,7 +217,7 @@ def _published_row(item: Published, serving: str | None, language: Language) -> 
     cells = (
         link(item.url, str(item.repo), mono=True) + marks,
         at if item.revision else "",
-        metric(item.metric),
+        metric(item.metric, language),
         when(item.last_modified),
     )
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -169,12 +169,12 @@ def _connect_view(services: Services, outputs: list[Any]) -> None:
 def _view(services: Services, language: Language) -> _View:
     listing = services.catalog.listing
     serving = {str(item.repo): services.serving(item.repo) for item in listing.items}
-    job = services.jobs.running() or services.jobs.latest()
+    jobs = services.jobs.all()
     return _View(
         where=fragments.where(services.hub, away=listing.away, language=language),
         table=fragments.published(listing, serving, language),
-        progress=fragments.job_panel(job, language),
-        training=job is not None and job.active,
+        progress=fragments.job_panels(jobs, language),
+        training=any(job.active for job in jobs),
         repos=tuple((str(item.repo), _key(item.repo)) for item in listing.items),
     )
 

@@ -20,6 +20,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "page.theme": ("Light or dark", "浅色或深色"),
     "page.language": ("Language", "语言"),
+    "page.stop": ("Stop", "停止"),
     "page.error": (
         "Something unexpected went wrong; nothing you typed is lost. The log of the app has the details.",
         "出现了意外的问题，你输入的内容没有丢失。详情见应用日志。",
@@ -27,6 +28,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "page.error_title": ("This did not work", "没有成功"),
     "page.note_title": ("Note", "提示"),
     "tab.classify": ("Classify", "文本分类"),
+    "tab.generate": ("Generate", "文本生成"),
     "tab.hub": ("Hub", "Hub"),
     # classify
     "classify.intro": (
@@ -41,7 +43,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "粘贴一则新闻，或点选下面的例子",
     ),
     "classify.go": ("Classify", "分类"),
-    "classify.stop": ("Stop", "停止"),
     "classify.examples": ("Examples: one click classifies", "例子：点一下即可分类"),
     "classify.label": ("Label and confidence", "标签与置信度"),
     "classify.words": ("Words that decided", "起决定作用的词"),
@@ -57,7 +58,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Only the first {tokens} tokens were read; the text is longer.",
         "文本较长，只读取了前 {tokens} 个词元。",
     ),
-    "classify.model": ("Model", "模型"),
     "classify.empty": (
         "There is no text to classify; type or paste some, or pick an example.",
         "没有可分类的文本；请输入、粘贴，或点选一个例子。",
@@ -66,12 +66,94 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The text has {given} characters; up to {limit} are accepted. Send a shorter part, or use a file.",
         "文本有 {given} 个字符，上限为 {limit}。请缩短，或改用文件。",
     ),
-    "classify.unknown_model": (
-        "{repo} is not a published classifier of this namespace; pick one in the list.",
-        "{repo} 不是这个命名空间里已发布的分类模型；请在列表中选择。",
+    # generate
+    "generate.intro": (
+        "<h2>How does the story go on?</h2><p>A small GPT, trained here on fairy tales, writes one token after the "
+        "other. Each is coloured by how likely it was; click one to see what else could have come.</p>",
+        "<h2>故事接下来怎么讲？</h2><p>一个在本地用童话训练的小型 GPT，一个词元接一个词元地往下写。"
+        "颜色表示每个词元有多可能；点一下就能看到当时还有哪些选择。</p>",
     ),
-    "classify.load_new": ("Load revision {revision}", "载入版本 {revision}"),
-    # provenance and notices
+    "generate.prompt": ("Beginning", "开头"),
+    "generate.placeholder": (
+        "Write the beginning of a tale, or pick one below",
+        "写下故事的开头，或点选下面的例子",
+    ),
+    "generate.go": ("Go on", "续写"),
+    "generate.examples": ("Beginnings: one click writes on", "例子：点一下就续写"),
+    "generate.max_new_tokens": ("Length in tokens", "长度（词元）"),
+    "generate.temperature": ("Temperature", "温度"),
+    "generate.compare": (
+        "Side by side with a second temperature, same seed",
+        "与另一个温度并排，同一个种子",
+    ),
+    "generate.other": ("Second temperature", "第二个温度"),
+    "generate.no_cache": (
+        "No cache: also write without it, to see what it saves",
+        "不用缓存：再写一遍，看看缓存省了多少",
+    ),
+    "generate.more": ("Top-k, top-p, seed", "Top-k、top-p、种子"),
+    "generate.top_k": ("Top-k (0: off)", "Top-k（0 为关闭）"),
+    "generate.top_p": ("Top-p (1: off)", "Top-p（1 为关闭）"),
+    "generate.seed": ("Seed", "种子"),
+    "generate.seed_new": ("a new one each time", "每次不同"),
+    "generate.lane": ("Temperature {temperature}", "温度 {temperature}"),
+    "generate.lane_no_cache": (
+        "Temperature {temperature}, no cache",
+        "温度 {temperature}，不用缓存",
+    ),
+    "generate.speed": ("{rate} tokens/s · {tokens} tokens", "每秒 {rate} 个词元 · 共 {tokens} 个"),
+    "generate.next": ("What could have come here", "这里可能出现的词元"),
+    "generate.hint": (
+        "Click a token, or walk along with the arrow keys.",
+        "点击一个词元，或用方向键逐个查看。",
+    ),
+    "generate.text": ("The text, token by token", "逐个词元的文本"),
+    "generate.chosen": ("chosen", "已选中"),
+    "generate.legend": (
+        '<p class="lab-legend"><span>How likely the model found each token:</span> <span class="lab-token p0">90 % or more</span> '
+        '<span class="lab-token p1">50–90 %</span> <span class="lab-token p2">20–50 %</span> '
+        '<span class="lab-token p3">5–20 %</span> <span class="lab-token p4">under 5 %</span></p>',
+        '<p class="lab-legend"><span>模型认为每个词元有多可能：</span> <span class="lab-token p0">不低于 90 %</span> '
+        '<span class="lab-token p1">50–90 %</span> <span class="lab-token p2">20–50 %</span> '
+        '<span class="lab-token p3">5–20 %</span> <span class="lab-token p4">低于 5 %</span></p>',
+    ),
+    "generate.done": (
+        "Answered in {seconds} s by revision {revision}: {tokens} tokens, seed {seed}.",
+        "用时 {seconds} 秒，模型版本 {revision}：{tokens} 个词元，种子 {seed}。",
+    ),
+    "generate.stopped": (
+        "Stopped after {seconds} s: {tokens} tokens by revision {revision}, seed {seed}.",
+        "{seconds} 秒后停止：{tokens} 个词元，模型版本 {revision}，种子 {seed}。",
+    ),
+    "generate.gain": (
+        "With the cache {cached} tokens a second, without it {uncached}: it makes this answer {times} times as fast.",
+        "用缓存每秒 {cached} 个词元，不用缓存 {uncached} 个：缓存让这次生成快到 {times} 倍。",
+    ),
+    "generate.same": ("The tokens are the same.", "两次的词元完全相同。"),
+    "generate.cut": (
+        "The beginning is longer than the model's context of {context} tokens: its first {cut} tokens were left out.",
+        "开头超出模型 {context} 个词元的上下文：最前面的 {cut} 个词元已略去。",
+    ),
+    "generate.empty": (
+        "There is nothing to go on from; write a few words, or pick a beginning.",
+        "没有可续写的开头；请写几个词，或点选一个例子。",
+    ),
+    "generate.too_long": (
+        "The beginning has {given} characters; up to {limit} are accepted. Shorten it.",
+        "开头有 {given} 个字符，上限为 {limit}。请缩短。",
+    ),
+    "generate.range": (
+        "{name} is {given}; it must be between {low} and {high}.",
+        "{name} 为 {given}，应在 {low} 与 {high} 之间。",
+    ),
+    # which model answers: provenance and notices
+    "model.lower": ("(lower is better)", "（越低越好）"),
+    "model.choice": ("Model", "模型"),
+    "model.unknown": (
+        "{repo} is not a model of this namespace that this tab can serve; pick one in the list.",
+        "{repo} 不是这个命名空间里本页可用的模型；请在列表中选择。",
+    ),
+    "model.load_new": ("Load revision {revision}", "载入版本 {revision}"),
     "model.served": ("served at", "当前版本"),
     "model.card": ("model card", "模型卡"),
     "model.pinned": ("pinned", "已固定"),

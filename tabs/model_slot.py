@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hub_utils.connection import Hub
 
 M = TypeVar("M")
+LOAD_WAIT_S = 60.0  # how long a call waits for a model that is being loaded
 
 
 @dataclass(frozen=True)

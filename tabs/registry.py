@@ -29,6 +29,7 @@ class Tab:
 
 TABS: tuple[Tab, ...] = (
     Tab("classify", "tabs.classify", repo="reuters-classifier", recipe="bert"),
+    Tab("generate", "tabs.generate", repo="fairy-tale-gpt", recipe="gpt"),
     Tab("hub", "tabs.hub"),
 )
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,40 +20,19 @@ from hub_utils.pins import Pin, PinStore, effective_pin
 from hub_utils.settings import Settings
 from tabs.catalog import Catalog
 from tabs.i18n import PageError
+from tabs.kinds import KINDS, Kind, M
 from tabs.model_slot import ModelSlot
 from tabs.registry import TABS, Tab, tab_named
+from tabs.slots import ModelSlots
+from tabs.stops import Stops
 from tabs.training_jobs import TrainingJobs
 
 if TYPE_CHECKING:
     from hub_utils.connection import Hub
-    from training.bert.inference import Classifier
 
 log = logging.getLogger(__name__)
 WATCH_LOCAL_S = 2.0
 WATCH_REMOTE_S = 30.0  # be polite to a Hub that others use
-MAX_LOADED = 3  # classifiers in memory; the one chosen longest ago goes first
-CLASSIFICATION = "text-classification"
-
-
-class Stops:
-    """Stop requests for long answers, by the session that asked."""
-
-    def __init__(self) -> None:
-        self._events: dict[str, threading.Event] = {}
-
-    @contextmanager
-    def watching(self, session: str | None) -> Iterator[threading.Event]:
-        """A request for `session`, unset; whoever works inside looks at it."""
-        event = self._events[session or ""] = threading.Event()
-        try:
-            yield event
-        finally:
-            self._events.pop(session or "", None)
-
-    def stop(self, session: str | None) -> None:
-        """Ask the work of `session` to stop."""
-        if event := self._events.get(session or ""):
-            event.set()
 
 
 class Services:
@@ -66,18 +44,19 @@ class Services:
         hub: Hub,
         *,
         jobs: TrainingJobs | None = None,
-        open_classifier: Callable[[Path], Any] | None = None,
+        openers: Mapping[str, Callable[[Path], Any]] | None = None,
     ) -> None:
+        """`openers`, by tab, replace how the tab's kind of model is opened."""
         self.settings, self.hub = settings, hub
         lab = settings.hub_root.resolve().parent
         self.catalog = Catalog(hub)
         self.jobs = jobs or TrainingJobs(lab / "runs")
         self.stops = Stops()
-        self._open_classifier = open_classifier or _open_classifier
         self._pins = PinStore(lab / "pins.json")
-        self._slots: dict[str, ModelSlot[Classifier]] = {}
-        self._lock = threading.Lock()
         self._poke = threading.Event()
+        self._slots = ModelSlots(
+            hub=hub, pin_of=self.pin_of, openers=openers or {}, made=self._poke.set
+        )
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
 
@@ -115,24 +94,19 @@ class Services:
 
     # Models
 
-    def classifier(self, repo: str = "") -> ModelSlot[Classifier]:
-        """The slot of a classifier: the one chosen, or the tab's default. PageError for others."""
-        wanted = self.default_repo(tab_named("classify"))
-        if repo and repo != str(wanted):
-            if repo not in self.classifiers():
-                raise PageError("classify.unknown_model", repo=repo)
-            wanted = self._repo(repo)
-        with self._lock:
-            slot = self._slots.pop(str(wanted), None) or self._new_slot(wanted)
-            self._slots[str(wanted)] = slot  # the newest use is last
-            if len(self._slots) > MAX_LOADED:
-                del self._slots[next(iter(self._slots))]
-        return slot
+    def slot(self, kind: Kind[M], repo: str = "") -> ModelSlot[M]:
+        """The slot of the model chosen, or of the tab's default. PageError for any other."""
+        default = self.default_repo(tab_named(kind.tab))
+        if not repo or repo == str(default):
+            return self._slots.default(kind, default)
+        if repo not in self.choices(kind):
+            raise PageError("model.unknown", repo=repo)
+        return self._slots.chosen(kind, self._repo(repo))
 
-    def classifiers(self) -> tuple[str, ...]:
-        """Ids of the published classifiers that the tab can serve, its default first."""
-        default = str(self.default_repo(tab_named("classify")))
-        found = (str(item.repo) for item in self.catalog.listing.of_task(CLASSIFICATION))
+    def choices(self, kind: Kind[Any]) -> tuple[str, ...]:
+        """Ids of the published models that the tab can serve, its default first."""
+        default = str(self.default_repo(tab_named(kind.tab)))
+        found = (str(item.repo) for item in self.catalog.listing.of_task(kind.task))
         return (default, *(repo for repo in found if repo != default))
 
     def default_repo(self, tab: Tab) -> RepoId:
@@ -145,14 +119,12 @@ class Services:
 
     def serving(self, repo: RepoId) -> str | None:
         """The revision of `repo` that is in memory, if it is."""
-        with self._lock:
-            slot = self._slots.get(str(repo))
+        slot = self._slots.of(repo)
         return slot.state.served.revision if slot and slot.state.served else None
 
     def refresh(self) -> None:
         """Ask the Hub about every slot and for the list, then load what can serve now."""
-        with self._lock:
-            slots = list(self._slots.values())
+        slots = self._slots.all()
         for slot in slots:
             slot.ask()
         if any(slot.state.away for slot in slots):
@@ -190,8 +162,7 @@ class Services:
         if current is not None and current.by == "environment":
             raise PageError("hub.fixed", repo=repo, revision=current.revision)
         self._set_pin(repo, revision)
-        with self._lock:
-            slot = self._slots.get(str(repo))
+        slot = self._slots.of(repo)
         if slot is None:
             return
         slot.load()
@@ -214,12 +185,9 @@ class Services:
         else:
             self._pins.clear(repo)
 
-    def _new_slot(self, repo: RepoId) -> ModelSlot[Classifier]:
-        self._poke.set()
-        return ModelSlot(repo, hub=self.hub, pin_of=self.pin_of, open_model=self._open_classifier)
-
     def _watch(self, train_missing: bool) -> None:
-        self.classifier()
+        for kind in KINDS:
+            self.slot(kind)
         pause = WATCH_REMOTE_S if self.hub.private_by_default else WATCH_LOCAL_S
         while not self._closing.is_set():
             self._poke.clear()
@@ -236,11 +204,3 @@ class Services:
             log.warning("%s", error)
         except Exception:  # the watch goes on: the next answer may be a good one
             log.exception("asking the Hub failed")
-
-
-def _open_classifier(folder: Path) -> Any:
-    from training.bert.inference import load
-
-    model = load(folder)
-    model.classify(["The first text pays for the warming up."])
-    return model

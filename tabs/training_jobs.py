@@ -125,18 +125,11 @@ class TrainingJobs:
         log = _tail(self._runs / f"{recipe}.log")
         return JobState(recipe, status, progress, log, problem, result)
 
-    def running(self) -> JobState | None:
-        """The job at work or next in line, if any."""
-        with self._lock:
-            active = [j.recipe for j in self._jobs.values() if j.status in ("running", "queued")]
-            active.sort(key=lambda recipe: self._jobs[recipe].status != "running")
-        return self.state(active[0]) if active else None
-
-    def latest(self) -> JobState | None:
-        """The job started last, whatever became of it."""
+    def all(self) -> tuple[JobState, ...]:
+        """The latest job of every recipe, whatever became of it, in the order of their start."""
         with self._lock:
             recipes = list(self._jobs)
-        return self.state(recipes[-1]) if recipes else None
+        return tuple(self.state(recipe) for recipe in recipes)
 
     def output_dir(self, recipe: str) -> Path:
         """Where a recipe puts its checkpoints and its progress."""

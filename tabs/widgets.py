@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
 
@@ -40,7 +41,14 @@ def sentences(handler: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             raise _shown(error, args) from None
 
-    return plain
+    @functools.wraps(handler)
+    def streaming(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        try:
+            yield from handler(*args, **kwargs)
+        except Exception as error:
+            raise _shown(error, args) from None
+
+    return streaming if inspect.isgeneratorfunction(handler) else plain
 
 
 def _shown(error: Exception, args: tuple[Any, ...]) -> Exception:

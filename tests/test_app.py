@@ -21,6 +21,7 @@ from tests.tabs.lab import (
     environment_for,
     publish,
     tiny_classifier,
+    tiny_generator,
     wait_until,
 )
 
@@ -48,7 +49,8 @@ def test_the_file_stays_short_and_nothing_imports_it():
 
 def test_importing_the_services_loads_no_heavy_library():
     code = (
-        "import sys, tabs.services, tabs.registry, tabs.fragments, tabs.classification\n"
+        "import sys, tabs.services, tabs.registry, tabs.fragments\n"
+        "import tabs.classification, tabs.generation, tabs.kinds\n"
         "heavy = {'gradio', 'torch', 'transformers', 'huggingface_hub', 'pandas', 'numpy'}\n"
         "print(sorted(heavy & sys.modules.keys()))"
     )
@@ -144,13 +146,16 @@ def test_a_taken_port_is_one_sentence(hub_process: HubProcess, tmp_path: Path):
 
 
 def test_a_second_start_with_train_missing_trains_nothing(hub_process: HubProcess, tmp_path: Path):
-    publish(hub_process.client(tmp_path / "cache"), tiny_classifier(tmp_path / "model"))
+    hub = hub_process.client(tmp_path / "cache")
+    publish(hub, tiny_classifier(tmp_path / "classifier"))
+    publish(hub, tiny_generator(tmp_path / "generator"), "fairy-tale-gpt")
     environment = environment_for(hub_process, tmp_path)
     app = AppProcess(tmp_path / "lab", environment, ("--train-missing",)).start()
     from gradio_client import Client
 
     client = Client(app.url, verbose=False)
     assert client.predict("oil price", api_name="/classify")["label"]
+    assert client.predict("Once", 5, api_name="/generate")
     client.close()
     assert app.stop() == 0
     assert not (tmp_path / "lab" / "runs").exists()

@@ -11,7 +11,7 @@ try:
 except ImportError:  # any other machine
     GPU = None
 
-from zero_gpu import opener
+from zero_gpu import openers
 
 from hub_utils.connection import connect
 from hub_utils.errors import LabError
@@ -24,9 +24,8 @@ def build_app(settings: Settings) -> Any:
     from tabs.page import build_page  # imports gradio, and with it huggingface_hub
     from tabs.services import Services
 
-    # ZeroGPU wants its function decorated before the launch, whether or not a model is there yet.
-    open_classifier = opener(GPU) if GPU else None
-    return build_page(Services(settings, hub, open_classifier=open_classifier))
+    # ZeroGPU wants its functions decorated before the launch, whether or not a model is there yet.
+    return build_page(Services(settings, hub, openers=openers(GPU) if GPU else None))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Serve a classifier on ZeroGPU, where a GPU is there only inside a decorated function.
+"""Serve models on ZeroGPU, where a GPU is there only inside a decorated function.
 
 Such a function runs in a process forked for the call: what goes in and comes out is pickled, and
 what the page loads later is not there. So the page holds a stand-in that knows the model's folder,
@@ -7,18 +7,21 @@ and the function opens the model on the GPU, once a process; at this size that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from hub_utils.errors import LabError
 
 GPU_SECONDS = 20  # asked for a call; the less, the sooner it gets its turn
+STREAM_SECONDS = 60  # for a text of a thousand tokens
 KEPT = 2  # models a process keeps open
 
 
-class OnGpu:
+class ClassifierOnGpu:
     """Looks like a classifier; every call runs in the decorated function."""
 
     def __init__(self, run: Callable[..., Any], folder: Path) -> None:
@@ -33,28 +36,78 @@ class OnGpu:
         return self._call("attribute", text, label)
 
     def _call(self, method: str, *arguments: Any) -> Any:
-        answer, said, hint = self._run(self._folder, method, *arguments)
-        if said:
-            raise LabError(said, hint=hint)
-        return answer
+        return _answer(self._run(self._folder, method, *arguments))
 
 
-def opener(gpu: Callable[..., Any]) -> Callable[[Path], OnGpu]:
-    """Opens classifiers on what `gpu`, the decorator of the package `spaces`, provides."""
-    run = gpu(duration=GPU_SECONDS)(call)
-    return lambda folder: OnGpu(run, folder)
+class GeneratorOnGpu:
+    """Looks like a text generator; every text is made in the decorated function."""
+
+    def __init__(self, run: Callable[..., Iterator[Any]], folder: Path) -> None:
+        self._run, self._folder = run, folder
+
+    @property
+    def context(self) -> int:
+        """How many tokens the model sees at once."""
+        config = json.loads((self._folder / "config.json").read_text("utf-8"))
+        return int(config.get("max_position_embeddings") or config["n_positions"])
+
+    def stream(self, prompt: str, max_new_tokens: int, **options: Any) -> StreamFromGpu:
+        """Steps, as they are made."""
+        return StreamFromGpu(self._run(str(self._folder), prompt, max_new_tokens, options))
+
+
+class StreamFromGpu(Iterator[Any]):
+    """What the decorated function sends: how much of the prompt was cut, then the steps."""
+
+    def __init__(self, answers: Iterator[Any]) -> None:
+        self._answers: Any = answers
+        self.cut: int = _answer(next(answers))
+
+    def __next__(self) -> Any:
+        return _answer(next(self._answers))
+
+    def close(self) -> None:
+        """End it."""
+        self._answers.close()
+
+
+def openers(gpu: Callable[..., Any]) -> dict[str, Callable[[Path], Any]]:
+    """By tab: opens models on what `gpu`, the decorator of the package `spaces`, provides."""
+    run, run_stream = gpu(duration=GPU_SECONDS)(call), gpu(duration=STREAM_SECONDS)(stream)
+    return {
+        "classify": lambda folder: ClassifierOnGpu(run, folder),
+        "generate": lambda folder: GeneratorOnGpu(run_stream, folder),
+    }
 
 
 def call(folder: str, method: str, *arguments: Any) -> tuple[Any, str, str]:
     """(answer, "", "") or (None, sentence, hint): our errors do not survive the way back."""
     try:
-        return getattr(_opened(folder), method)(*arguments), "", ""
+        return getattr(_opened("bert", folder), method)(*arguments), "", ""
     except LabError as error:
         return None, str(error), error.hint
 
 
-@lru_cache(maxsize=KEPT)
-def _opened(folder: str) -> Any:
-    from training.bert.inference import load
+def stream(
+    folder: str, prompt: str, max_new_tokens: int, options: dict[str, Any]
+) -> Iterator[tuple[Any, str, str]]:
+    """How many tokens of the prompt were cut, then every step, each as `call` answers."""
+    try:
+        made = _opened("gpt", folder).stream(prompt, max_new_tokens, **options)
+        yield made.cut, "", ""
+        for step in made:
+            yield step, "", ""
+    except LabError as error:
+        yield None, str(error), error.hint
 
-    return load(folder)
+
+def _answer(came: tuple[Any, str, str]) -> Any:
+    answer, said, hint = came
+    if said:
+        raise LabError(said, hint=hint)
+    return answer
+
+
+@lru_cache(maxsize=KEPT)
+def _opened(recipe: str, folder: str) -> Any:
+    return import_module(f"training.{recipe}.inference").load(folder)

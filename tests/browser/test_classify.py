@@ -74,7 +74,7 @@ def test_the_provenance_links_to_a_page_whose_card_is_harmless(
     card = page.locator("#classify-source a", has_text="model card")
     with page.context.expect_page() as opened:
         card.click()
-    expect(opened.value.get_by_text("Tiny classifier").first).to_be_visible()
+    expect(opened.value.get_by_text("Tiny model").first).to_be_visible()
     assert opened.value.evaluate("window.harmed") is None
 
 
@@ -242,11 +242,15 @@ def test_a_program_gets_a_sentence_for_a_mistake(client: Client):
         client.predict("  ", api_name="/classify")
 
 
-def test_mcp_offers_the_two_tools_with_their_descriptions(app: AppProcess):
+def test_mcp_offers_the_tools_with_their_descriptions(app: AppProcess):
     with urllib.request.urlopen(f"{app.url}/gradio_api/mcp/schema", timeout=30) as answer:
         tools = {tool["name"]: tool for tool in json.load(answer)}
-    assert set(tools) == {"classify", "classify_batch"}
+    assert set(tools) == {"classify", "classify_batch", "generate"}
     assert list(tools["classify"]["inputSchema"]["properties"]) == ["text"]
     assert list(tools["classify_batch"]["inputSchema"]["properties"]) == ["file"]
     assert "every label" in tools["classify"]["description"]
     assert tools["classify"]["inputSchema"]["properties"]["text"]["description"]
+    given = tools["generate"]["inputSchema"]["properties"]
+    assert list(given) == ["prompt", "max_new_tokens", "temperature", "top_k", "top_p", "seed"]
+    assert all(one["description"] for one in given.values())
+    assert "streams the continuation" in tools["generate"]["description"]

@@ -1,4 +1,4 @@
-"""A published classifier and a deployed Space, once for the folder's tests."""
+"""Published models and a deployed Space, once for the folder's tests."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, HubServer
-from tests.tabs.lab import publish, tiny_classifier
+from tests.tabs.lab import publish, tiny_classifier, tiny_generator
 
-MODEL = "space-classifier"
+MODEL, TALE = "space-classifier", "space-tale"
 
 
 @pytest.fixture(scope="session")
@@ -26,14 +26,21 @@ def model(hub, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def deploy(hub_server: HubServer, model: str) -> Callable[..., dict]:
+def tale(hub, tmp_path_factory):
+    """The id of a tiny published language model."""
+    publish(hub, tiny_generator(tmp_path_factory.mktemp("generator")), TALE)
+    return f"lab/{TALE}"
+
+
+@pytest.fixture(scope="session")
+def deploy(hub_server: HubServer, model: str, tale: str) -> Callable[..., dict]:
     """Runs `python -m hub_utils deploy spaces/lab`; gives its last line and keeps all it printed."""
 
     def run(*options: str, code: int = 0, **environment: str) -> dict:
         done = subprocess.run(
             [sys.executable, "-m", "hub_utils", "deploy", "spaces/lab", *options],
             cwd=ROOT,
-            env={**os.environ, "LAB_MODELS": f"classify={MODEL}", **environment},
+            env={**os.environ, "LAB_MODELS": f"classify={MODEL},generate={TALE}", **environment},
             capture_output=True,
             text=True,
         )

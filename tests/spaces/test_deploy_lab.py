@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from huggingface_hub import snapshot_download
 
 from hub_utils.cards import split_card
 from tests.conftest import ROOT
-from tests.spaces.conftest import bare_environment
+from tests.spaces.conftest import TALE, bare_environment
 from tests.tabs.lab import LABELS
 
 DEADLINE_S = 120
@@ -30,12 +31,12 @@ def downloaded(hub, space, tmp_path) -> Path:
 
 
 @pytest.fixture
-def running(hub, downloaded, model):
+def running(hub, downloaded, model, tale):
     """The Space's own app.py, started where it was downloaded; its address."""
     name = model.partition("/")[2]
     environment = bare_environment(
         downloaded.parent, HF_ENDPOINT=hub.endpoint, HF_TOKEN=hub.token, LAB_NAMESPACE="lab",
-        LAB_MODELS=f"classify={name}", LAB_READ_ONLY="1", LAB_PORT="0",
+        LAB_MODELS=f"classify={name},generate={tale.partition('/')[2]}", LAB_READ_ONLY="1", LAB_PORT="0",
     )  # fmt: skip
     with (downloaded.parent / "log.txt").open("wb") as log:
         process = subprocess.Popen(
@@ -50,12 +51,15 @@ def running(hub, downloaded, model):
     process.stdout.close()
 
 
-def test_the_downloaded_space_classifies_without_the_repository(running):
+def test_the_downloaded_space_serves_without_the_repository(running):
     from gradio_client import Client
 
     page = Client(running, verbose=False)
     answer = page.predict("The oil price said the bank.", api_name="/classify")
     assert {item["label"] for item in find_confidences(answer)} == set(LABELS)
+    written = page.submit("Once upon", 20, api_name="/generate").result()
+    assert isinstance(written, str)
+    assert written
 
 
 def find_confidences(answer):
@@ -68,21 +72,52 @@ def find_confidences(answer):
 
 def test_the_space_has_what_it_needs_and_nothing_else(downloaded):
     there = {path.relative_to(downloaded).as_posix() for path in downloaded.rglob("*.py")}
-    assert {"app.py", "zero_gpu.py", "tabs/page.py", "training/bert/inference.py"} <= there
+    assert {"app.py", "zero_gpu.py", "tabs/page.py", "tabs/token_view.py"} <= there
+    assert {"training/bert/inference.py", "training/gpt/inference.py"} <= there
+    assert (downloaded / "tabs" / "token_view.js").is_file()
     assert not [
         name for name in there if name.startswith(("hub_utils/local_hub", "tests", "spaces"))
     ]
-    assert not {"training/bert/train.py", "hub_utils/deploy.py", "bundle.toml"} & there
+    assert (
+        not {
+            "training/bert/train.py",
+            "training/gpt/train.py",
+            "hub_utils/deploy.py",
+            "bundle.toml",
+        }
+        & there
+    )
 
 
-def test_the_card_configures_a_space_for_zerogpu(downloaded, model):
+def test_whatever_the_space_imports_of_the_project_went_along(downloaded):
+    """Also what is imported only on use. The embedded Hub and deploying stay behind on purpose."""
+    there = {path.relative_to(downloaded).as_posix() for path in downloaded.rglob("*.py")}
+    wanted = {name for path in there for name in project_imports(downloaded / path)}
+    behind = {name for name in wanted if not {f"{name}.py", f"{name}/__init__.py"} & there}
+    assert len(wanted) > 30
+    assert {name for name in behind if not name.startswith("hub_utils/local_hub")} == set()
+
+
+def project_imports(path: Path) -> set[str]:
+    """Modules of the project that a file imports, anywhere in it, as paths."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    ours = ("tabs", "training", "hub_utils")
+    return {name.replace(".", "/") for name in found if name.split(".")[0] in ours}
+
+
+def test_the_card_configures_a_space_for_zerogpu(downloaded, model, tale):
     from importlib import metadata
 
     content = yaml.safe_load(split_card((downloaded / "README.md").read_text("utf-8"))[0])
     assert content["sdk"] == "gradio"
     assert content["sdk_version"] == metadata.version("gradio")
     assert (content["python_version"], content["suggested_hardware"]) == ("3.12", "zero-a10g")
-    assert content["models"] == [model]
+    assert content["models"] == [model, tale]
     assert len(content["short_description"]) <= 60
     assert "torch==2.11.0" in (downloaded / "requirements.txt").read_text().splitlines()
 
@@ -91,7 +126,7 @@ def test_the_space_has_its_variables_and_no_secret(hub, space):
     variables = {k: v.value for k, v in hub.api.get_space_variables("lab/lab-space").items()}
     assert variables == {
         "LAB_NAMESPACE": "lab",
-        "LAB_MODELS": "classify=space-classifier",
+        "LAB_MODELS": "classify=space-classifier,generate=space-tale",
         "LAB_READ_ONLY": "1",
     }
     assert hub.api.get_space_secrets("lab/lab-space") == {}
@@ -156,7 +191,9 @@ def test_a_private_model_needs_a_token_for_the_space_which_is_never_shown(deploy
 
 
 def test_a_model_that_is_not_published_is_named_and_waited_for(deploy):
-    plan = deploy("--name", "early-space", "--dry-run", LAB_MODELS="classify=not-yet")
+    plan = deploy(
+        "--name", "early-space", "--dry-run", LAB_MODELS=f"classify=not-yet,generate={TALE}"
+    )
     assert plan["missing_models"] == ["lab/not-yet"]
 
 

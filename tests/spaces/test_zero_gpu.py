@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import multiprocessing
 import os
 
@@ -10,7 +11,7 @@ import pytest
 
 from hub_utils.errors import LabError
 from tests.conftest import ROOT
-from tests.tabs.lab import LABELS, tiny_classifier
+from tests.tabs.lab import CONTEXT, LABELS, tiny_classifier, tiny_generator
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +33,38 @@ class ForkingGpu:
 
     def __call__(self, *, duration: int):
         self.seconds.append(duration)
-        return lambda task: lambda *arguments: self._fork(task, arguments)
 
-    def _fork(self, task, arguments):
+        def decorate(task):
+            if inspect.isgeneratorfunction(task):
+                return lambda *arguments: self._items(task, arguments)
+            return lambda *arguments: next(self._items(lambda *given: [task(*given)], arguments))
+
+        return decorate
+
+    def _items(self, task, arguments):
+        def work():
+            for item in task(*arguments):
+                there.send((os.getpid(), item))
+            there.send(None)
+
         context = multiprocessing.get_context("fork")
         here, there = context.Pipe()
-        process = context.Process(target=lambda: there.send((os.getpid(), task(*arguments))))
+        process = context.Process(target=work)
         process.start()
-        pid, answer = here.recv()
+        while (came := here.recv()) is not None:
+            self.processes.append(came[0])
+            yield came[1]
         process.join()
-        self.processes.append(pid)
-        return answer
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tiny_classifier(tmp_path_factory.mktemp("zero"))
+
+
+@pytest.fixture(scope="module")
+def tale(tmp_path_factory):
+    return tiny_generator(tmp_path_factory.mktemp("zero-tale"))
 
 
 def direct(*, duration: int):
@@ -58,7 +75,7 @@ def direct(*, duration: int):
 def test_a_stand_in_answers_like_the_model(zero_gpu, folder):
     from training.bert.inference import load
 
-    model, stand_in = load(folder), zero_gpu.opener(direct)(folder)
+    model, stand_in = load(folder), zero_gpu.openers(direct)["classify"](folder)
     texts = ["the oil price", "shares of the bank"]
     assert stand_in.classify(texts) == model.classify(texts)
     assert set(stand_in.classify(texts)[0]) == set(LABELS)
@@ -72,31 +89,67 @@ def test_the_work_is_done_in_the_decorated_function(zero_gpu, folder, monkeypatc
         def classify(self, texts):
             return [{"a": 1.0} for _ in texts]
 
-    monkeypatch.setattr(zero_gpu, "_opened", lambda _: Model())
+    monkeypatch.setattr(zero_gpu, "_opened", lambda *_: Model())
     gpu = ForkingGpu()
-    stand_in = zero_gpu.opener(gpu)(folder)
+    stand_in = zero_gpu.openers(gpu)["classify"](folder)
     assert stand_in.classify(["x", "y"]) == [{"a": 1.0}, {"a": 1.0}]
     assert gpu.processes[0] != os.getpid()
-    assert gpu.seconds == [zero_gpu.GPU_SECONDS]
+    assert gpu.seconds == [zero_gpu.GPU_SECONDS, zero_gpu.STREAM_SECONDS]
 
 
-def test_a_function_is_decorated_before_any_model_is_there(zero_gpu):
+def test_the_functions_are_decorated_before_any_model_is_there(zero_gpu):
     """A ZeroGPU Space without one does not start."""
     gpu = ForkingGpu()
-    zero_gpu.opener(gpu)
-    assert gpu.seconds == [zero_gpu.GPU_SECONDS]
+    zero_gpu.openers(gpu)
+    assert gpu.seconds == [zero_gpu.GPU_SECONDS, zero_gpu.STREAM_SECONDS]
+
+
+def test_a_stand_in_streams_like_the_model(zero_gpu, tale):
+    from training.gpt.inference import load
+
+    model, stand_in = load(tale), zero_gpu.openers(direct)["generate"](tale)
+    prompt, options = "Once upon a time " * 60, {"temperature": 0.8, "top_k": 9, "seed": 5}
+    made, expected = stand_in.stream(prompt, 8, **options), model.stream(prompt, 8, **options)
+    assert made.cut == expected.cut > 0
+    assert [step.id for step in made] == [step.id for step in expected]
+    assert stand_in.context == model.context == CONTEXT
+    stopped = stand_in.stream("Once", 8)
+    next(stopped)
+    stopped.close()
+    assert next(stopped, None) is None
+
+
+def test_a_stream_comes_item_by_item_from_the_decorated_function(zero_gpu, tmp_path, monkeypatch):
+    class Made(list):
+        cut = 3
+
+    class Model:
+        def stream(self, prompt, count, **options):
+            return Made([f"{prompt}-{number}-{options['seed']}" for number in range(count)])
+
+    monkeypatch.setattr(zero_gpu, "_opened", lambda *_: Model())
+    gpu = ForkingGpu()
+    made = zero_gpu.openers(gpu)["generate"](tmp_path).stream("a", 2, seed=1)
+    assert (made.cut, list(made)) == (3, ["a-0-1", "a-1-1"])
+    assert os.getpid() not in gpu.processes
+    assert len(gpu.processes) == 3
 
 
 def test_our_errors_come_back_as_sentences(zero_gpu, folder):
-    stand_in = zero_gpu.opener(direct)(folder)
+    stand_in = zero_gpu.openers(direct)["classify"](folder)
     with pytest.raises(LabError, match="no label") as caught:
         stand_in.attribute("the oil price", "no such label")
     assert "crude" in caught.value.hint
 
 
+def test_an_error_before_the_first_token_is_a_sentence_too(zero_gpu, tale):
+    with pytest.raises(LabError, match="temperature must be 0 or above"):
+        zero_gpu.openers(direct)["generate"](tale).stream("Once", 3, temperature=-1.0)
+
+
 def test_a_model_is_opened_once_a_process(zero_gpu, folder):
     zero_gpu._opened.cache_clear()
-    stand_in = zero_gpu.opener(direct)(folder)
+    stand_in = zero_gpu.openers(direct)["classify"](folder)
     stand_in.classify(["the oil"])
     stand_in.classify(["the bank"])
     assert zero_gpu._opened.cache_info().misses == 1

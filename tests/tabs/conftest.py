@@ -10,7 +10,7 @@ import pytest
 from hub_utils.connection import Hub
 from hub_utils.settings import Settings
 from tabs.services import Services
-from tests.tabs.lab import HubProcess, tiny_classifier
+from tests.tabs.lab import HubProcess, tiny_classifier, tiny_generator
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,12 @@ def classifiers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Folders of two tiny classifiers that differ in their weights."""
     root = tmp_path_factory.mktemp("classifiers")
     return tiny_classifier(root / "one", seed=1), tiny_classifier(root / "two", seed=2)
+
+
+@pytest.fixture(scope="session")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny language model."""
+    return tiny_generator(tmp_path_factory.mktemp("generator"), seed=1)
 
 
 @pytest.fixture

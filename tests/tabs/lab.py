@@ -1,4 +1,4 @@
-"""The real thing in small for the tests of the page: a Hub, a tiny classifier, a running app."""
+"""The real thing in small for the tests of the page: a Hub, tiny models, a running app."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 TOKEN = "test-token-of-this-run"
 LABELS = ("acq", "crude", "earn", "money-fx")
 DEADLINE_S = 60.0
+GENERATION = "text-generation"
 WORDS = ("the", "said", "board", "dividend", "oil", "price", "bank", "money", "shares", "stock")
 
 
@@ -83,7 +84,49 @@ def tiny_classifier(folder: Path, *, seed: int = 0, labels: tuple[str, ...] = LA
     BertForSequenceClassification(config).save_pretrained(folder)
     tokenizer = BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64)
     tokenizer.save_pretrained(folder)
-    (folder / "README.md").write_text(_card(seed), "utf-8")
+    (folder / "README.md").write_text(
+        _card(f"type: accuracy, name: Accuracy, value: {0.9 + seed / 1000}"), "utf-8"
+    )
+    return folder
+
+
+TALE = (
+    "Once upon a time there was a miller; 从前有一个磨坊主。 The wolf said: <b>who</b> is there? "
+)
+CONTEXT = 256  # tokens that a tiny generator sees
+
+
+def tiny_generator(folder: Path, *, seed: int = 0) -> Path:
+    """A random two-layer Llama with its tokenizer and a card, as a training would publish it.
+
+    It knows no token that ends a text, so an answer is as long as was asked for.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from training.gpt.tokenizer import train_tokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = train_tokenizer("bytes", [TALE * 3], vocab_size=300)
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=CONTEXT,
+        initializer_range=0.3,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "README.md").write_text(
+        _card(f"type: bits_per_byte, name: Bits per byte, value: {2 + seed / 1000}", GENERATION),
+        "utf-8",
+    )
     return folder
 
 
@@ -94,19 +137,19 @@ def publish(
     return push_folder(folder, hub.repo(name), hub=hub, message=message)
 
 
-def _card(seed: int) -> str:
+def _card(metric: str, task: str = "text-classification") -> str:
     return f"""---
-pipeline_tag: text-classification
+pipeline_tag: {task}
 library_name: transformers
 model-index:
 - name: tiny
   results:
-  - task: {{type: text-classification}}
-    dataset: {{type: lab/reuters-r8, name: Reuters R8}}
+  - task: {{type: {task}}}
+    dataset: {{type: lab/a-data-set, name: A data set}}
     metrics:
-    - {{type: accuracy, name: Accuracy, value: {0.9 + seed / 1000}}}
+    - {{{metric}}}
 ---
-# Tiny classifier
+# Tiny model
 
 <script>window.harmed = true</script>
 """

@@ -38,6 +38,13 @@ def test_the_provenance_names_repository_revision_metric_and_card():
     assert "pinned" not in html
 
 
+def test_a_figure_that_is_better_when_lower_says_so():
+    state = SlotState(REPO, served=served(Metric("Bits per byte", "bits_per_byte", 2.031)))
+    assert "bits per byte 2.031 (lower is better)" in fragments.provenance(state, URL, "en")
+    accuracy = SlotState(REPO, served=served(Metric("Accuracy", "accuracy", 0.9)))
+    assert "lower" not in fragments.provenance(accuracy, URL, "en")
+
+
 def test_a_pinned_model_says_so():
     state = SlotState(REPO, served=served(), pin=Pin(OLD, by="page"))
     assert "pinned" in fragments.provenance(state, URL, "en")
@@ -93,10 +100,16 @@ def test_a_flat_curve_is_drawn_too():
     assert "polyline" in fragments.loss_curve([(3, 1.0), (3, 1.0)], "Loss")
 
 
-@pytest.mark.parametrize("status", ["idle", "queued", "running", "finished", "failed", "stopped"])
+def test_every_training_is_shown_in_its_order():
+    html = fragments.job_panels([JobState("bert", "failed"), JobState("gpt", "running")], "en")
+    assert html.index("bert") < html.index("gpt")
+    assert "No training runs" in fragments.job_panels([], "en")
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "finished", "failed", "stopped"])
 def test_every_status_of_a_job_has_words(status):
     html = fragments.job_panel(JobState("bert", status, problem="No rows."), "zh")
-    assert "bert" in html or status == "idle"
+    assert "bert" in html
 
 
 def item(name: str = "reuters-classifier", **changes: object) -> Published:

@@ -42,11 +42,16 @@ def widget(page: LabPage, elem_id: str) -> Any:
 
 
 def test_programs_may_call_these_and_nothing_else(page: LabPage):
-    assert public(page) == {"/classify": ["text"], "/classify_batch": ["file"]}
+    assert public(page) == {
+        "/classify": ["text"],
+        "/classify_batch": ["file"],
+        "/generate": ["prompt", "max_new_tokens", "temperature", "top_k", "top_p", "seed"],
+    }
 
 
 def test_every_other_event_is_private(page: LabPage):
-    others = [f for f in page.fns.values() if f.api_name not in ("classify", "classify_batch")]
+    names = {name.strip("/") for name in public(page)}
+    others = [f for f in page.fns.values() if f.api_name not in names]
     assert others
     assert {function.api_visibility for function in others} == {"private"}
 
@@ -55,6 +60,7 @@ def test_slow_events_have_limits_and_the_queue_an_end(page: LabPage):
     limits = {f.api_name: f.concurrency_limit for f in page.fns.values()}
     assert limits["classify"] == 2
     assert limits["classify_batch"] == 1
+    assert limits["generate"] == 4
     assert page._queue.max_size == 64
 
 
@@ -75,7 +81,7 @@ def test_every_static_text_is_in_the_table(page: LabPage):
 
 
 def test_every_input_has_a_label(page: LabPage):
-    inputs = ("Textbox", "Dropdown", "Radio", "File")
+    inputs = ("Textbox", "Dropdown", "Radio", "File", "Slider", "Number", "Checkbox")
     unlabelled = [
         block.elem_id
         for block in page.blocks.values()

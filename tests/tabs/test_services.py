@@ -10,12 +10,13 @@ import pytest
 from hub_utils.connection import Hub
 from hub_utils.errors import HubUnavailableError, LabError
 from tabs.i18n import PageError
-from tabs.registry import tab_named
-from tabs.services import Services, Stops
+from tabs.kinds import CLASSIFIER, GENERATOR, KINDS
+from tabs.registry import TABS, tab_named
+from tabs.services import Services
 from tests.tabs.lab import HubProcess, publish, wait_until
 
 Make = Callable[..., Services]
-CLASSIFY = tab_named("classify")
+CLASSIFY, GENERATE = tab_named("classify"), tab_named("generate")
 
 
 @pytest.fixture
@@ -28,9 +29,24 @@ def revisions(own_hub: Hub, classifiers: tuple[Path, Path]) -> tuple[str, str]:
 def test_starting_warms_the_published_classifier(make_services: Make, revisions: tuple[str, str]):
     services = make_services()
     services.start()
-    served = services.classifier().serving(timeout=60)
+    served = services.slot(CLASSIFIER).serving(timeout=60)
     assert served.revision == revisions[1]
     assert set(served.model.classify(["oil price"])[0]) == {"acq", "crude", "earn", "money-fx"}
+
+
+def test_every_tab_with_a_model_has_a_kind_and_one_watch_serves_them_all(
+    make_services: Make, own_hub: Hub, revisions: tuple[str, str], generator: Path
+):
+    assert [kind.tab for kind in KINDS] == [tab.name for tab in TABS if tab.repo]
+    published = publish(own_hub, generator, GENERATE.repo).revision
+    services = make_services()
+    services.start()
+    served = services.slot(GENERATOR).serving(timeout=60)
+    assert served.revision == published
+    assert served.metric is not None
+    assert (served.metric.type, served.metric.value) == ("bits_per_byte", 2.001)
+    assert len(list(served.model.stream("Once", 5))) == 5
+    assert services.slot(CLASSIFIER).serving(timeout=60).revision == revisions[1]
 
 
 def test_the_page_comes_alive_when_the_artefact_lands(
@@ -38,10 +54,12 @@ def test_the_page_comes_alive_when_the_artefact_lands(
 ):
     services = make_services()
     services.start()
-    wait_until(lambda: services.classifier().state.waiting, what="the slot to know it waits")
+    wait_until(lambda: services.slot(CLASSIFIER).state.waiting, what="the slot to know it waits")
     revision = publish(own_hub, classifiers[0]).revision
-    wait_until(lambda: services.classifier().state.served is not None, what="the model to serve")
-    assert services.classifier().serving(timeout=1).revision == revision
+    wait_until(
+        lambda: services.slot(CLASSIFIER).state.served is not None, what="the model to serve"
+    )
+    assert services.slot(CLASSIFIER).serving(timeout=1).revision == revision
 
 
 def test_a_tab_serves_what_lab_models_names(
@@ -49,9 +67,9 @@ def test_a_tab_serves_what_lab_models_names(
 ):
     publish(own_hub, classifiers[0], "ticket-router")
     services = make_services(models={"classify": "ticket-router"})
-    services.classifier()
+    services.slot(CLASSIFIER)
     services.refresh()
-    assert str(services.classifier().serving(timeout=1).repo) == "lab/ticket-router"
+    assert str(services.slot(CLASSIFIER).serving(timeout=1).repo) == "lab/ticket-router"
 
 
 def test_any_published_classifier_can_be_chosen(
@@ -60,29 +78,42 @@ def test_any_published_classifier_can_be_chosen(
     publish(own_hub, classifiers[0], "ticket-router")
     services = make_services()
     services.refresh()
-    assert services.classifiers() == ("lab/reuters-classifier", "lab/ticket-router")
-    services.classifier("lab/ticket-router")
+    assert services.choices(CLASSIFIER) == ("lab/reuters-classifier", "lab/ticket-router")
+    services.slot(CLASSIFIER, "lab/ticket-router")
     services.refresh()
     assert (
-        str(services.classifier("lab/ticket-router").serving(timeout=1).repo) == "lab/ticket-router"
+        str(services.slot(CLASSIFIER, "lab/ticket-router").serving(timeout=1).repo)
+        == "lab/ticket-router"
     )
+
+
+def test_a_model_of_another_kind_cannot_be_chosen(
+    make_services: Make, own_hub: Hub, revisions: tuple[str, str]
+):
+    services = make_services()
+    services.refresh()
+    assert services.choices(GENERATOR) == ("lab/fairy-tale-gpt",)
+    with pytest.raises(PageError, match="not a model of this namespace that this tab can serve"):
+        services.slot(GENERATOR, "lab/reuters-classifier")
 
 
 @pytest.mark.parametrize(
     "repo", ["someone/else", "lab/unpublished", "../../etc/passwd", "<script>"]
 )
 def test_nothing_but_a_published_classifier_can_be_chosen(make_services: Make, repo: str):
-    with pytest.raises(PageError, match="not a published classifier"):
-        make_services().classifier(repo)
+    with pytest.raises(PageError, match="not a model of this namespace"):
+        make_services().slot(CLASSIFIER, repo)
 
 
 def test_what_is_missing_is_what_the_recipes_have_not_published(
-    make_services: Make, own_hub: Hub, classifiers: tuple[Path, Path]
+    make_services: Make, own_hub: Hub, classifiers: tuple[Path, Path], generator: Path
 ):
     services = make_services()
-    services.classifier()
-    assert services.missing() == (CLASSIFY,)
+    services.slot(CLASSIFIER)
+    assert services.missing() == (CLASSIFY, GENERATE)  # in the order of the tabs
     publish(own_hub, classifiers[0])
+    assert services.missing() == (GENERATE,)
+    publish(own_hub, generator, "fairy-tale-gpt")
     assert services.missing() == ()
 
 
@@ -90,7 +121,7 @@ def test_with_the_hub_away_nobody_says_what_is_missing(
     make_services: Make, hub_process: HubProcess
 ):
     services = make_services()
-    services.classifier()
+    services.slot(CLASSIFIER)
     hub_process.stop()
     with pytest.raises(HubUnavailableError):
         services.missing()
@@ -101,12 +132,12 @@ def test_an_older_revision_is_served_when_pinned_and_after_a_restart(
     make_services: Make, revisions: tuple[str, str]
 ):
     services = make_services()
-    repo = services.classifier().repo
+    repo = services.slot(CLASSIFIER).repo
     services.refresh()
     services.pin(repo, revisions[0])
-    assert services.classifier().serving(timeout=1).revision == revisions[0]
+    assert services.slot(CLASSIFIER).serving(timeout=1).revision == revisions[0]
     again = make_services()
-    again.classifier()
+    again.slot(CLASSIFIER)
     again.refresh()
     assert again.serving(repo) == revisions[0]
     again.pin(repo, None)
@@ -117,18 +148,18 @@ def test_a_pin_that_does_not_load_is_taken_back(
     make_services: Make, own_hub: Hub, revisions: tuple[str, str]
 ):
     services = make_services()
-    repo = services.classifier().repo
+    repo = services.slot(CLASSIFIER).repo
     services.refresh()
     with pytest.raises(LabError):
         services.pin(repo, "0" * 40)
     assert services.pin_of(repo) is None
     assert services.serving(repo) == revisions[1]
-    assert services.classifier().state.problem is None
+    assert services.slot(CLASSIFIER).state.problem is None
 
 
 def test_the_page_cannot_undo_lab_revisions(make_services: Make, revisions: tuple[str, str]):
     services = make_services(revisions={"reuters-classifier": revisions[0]})
-    repo = services.classifier().repo
+    repo = services.slot(CLASSIFIER).repo
     services.refresh()
     assert services.serving(repo) == revisions[0]
     with pytest.raises(PageError, match="LAB_REVISIONS pins lab/reuters-classifier"):
@@ -140,8 +171,8 @@ def test_a_read_only_page_changes_nothing(make_services: Make, revisions: tuple[
     with pytest.raises(PageError, match="read-only"):
         services.train([CLASSIFY])
     with pytest.raises(PageError, match="read-only"):
-        services.pin(services.classifier().repo, revisions[0])
-    assert services.jobs.latest() is None
+        services.pin(services.slot(CLASSIFIER).repo, revisions[0])
+    assert services.jobs.all() == ()
 
 
 def test_a_read_only_page_never_trains_what_is_missing(make_services: Make):
@@ -149,7 +180,7 @@ def test_a_read_only_page_never_trains_what_is_missing(make_services: Make):
     services.start(train_missing=True)
     wait_until(lambda: services.catalog.listing.asked, what="the first look at the Hub")
     services.close()
-    assert services.jobs.latest() is None
+    assert services.jobs.all() == ()
 
 
 def test_files_for_download_end_with_the_services(make_services: Make):
@@ -158,14 +189,3 @@ def test_files_for_download_end_with_the_services(make_services: Make):
     assert folder.is_dir()
     services.close()
     assert not folder.exists()
-
-
-def test_a_stop_reaches_the_work_of_its_session_only():
-    stops = Stops()
-    with stops.watching("mine") as mine, stops.watching("theirs") as theirs:
-        stops.stop("mine")
-        assert mine.is_set()
-        assert not theirs.is_set()
-    stops.stop("mine")  # nothing works any more: nothing happens
-    with stops.watching("mine") as later:
-        assert not later.is_set()

@@ -67,8 +67,7 @@ def alive(pid: int) -> bool:
 
 def test_a_job_that_was_never_started_is_idle(jobs: TrainingJobs):
     assert jobs.state("bert").status == "idle"
-    assert jobs.running() is None
-    assert jobs.latest() is None
+    assert jobs.all() == ()
 
 
 def test_a_job_ends_with_the_figures_of_its_last_line(jobs: TrainingJobs):
@@ -81,9 +80,9 @@ def test_a_job_ends_with_the_figures_of_its_last_line(jobs: TrainingJobs):
 def test_a_running_job_shows_its_progress(jobs: TrainingJobs):
     jobs.start("bert", ["--until-stopped"])
     wait_until(lambda: jobs.state("bert").progress.steps == 10, what="progress")
-    state = jobs.running()
-    assert state is not None
+    (state,) = jobs.all()
     assert state.status == "running"
+    assert state.active
     assert state.progress.fraction == pytest.approx(0.3)
     assert state.progress.seconds_left == 7.0
     assert state.progress.history == ((1, 2.0), (3, 0.5))
@@ -115,7 +114,10 @@ def test_jobs_run_one_after_the_other(jobs: TrainingJobs):
     jobs.start("bert", ["--until-stopped"])
     pids(jobs, "bert")
     jobs.start("gpt")
-    assert jobs.state("gpt").status == "queued"
+    assert [(job.recipe, job.status) for job in jobs.all()] == [
+        ("bert", "running"),
+        ("gpt", "queued"),
+    ]
     (jobs.output_dir("bert") / "go").touch()
     assert settled(jobs, "gpt").status == "finished"
     assert jobs.state("bert").status == "finished"
