@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,17 @@ from training.bert.config import (
     checked,
     preset,
 )
-from training.shared.cli import add_common_options, quiet_libraries, run_command
+from training.shared.cli import (
+    add_common_options,
+    add_overrides,
+    command_line,
+    hub_for,
+    overridden,
+    quiet_libraries,
+    run_command,
+)
 from training.shared.progress import Progress
+from training.shared.publishing import publish
 from training.shared.tables import Columns
 
 if TYPE_CHECKING:
@@ -43,8 +51,6 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "learning_rate": {"type": float, "help": "its peak"},
     "checkpoint_seconds": {"type": float, "help": "seconds between checkpoints"},
 }
-# Not part of what a run computes.
-_NOT_IN_COMMAND = ("run", "recipe", "output_dir", "push", "resume", "checkpoint_seconds")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -57,8 +63,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--text-column", help="default: text")
     parser.add_argument("--label-column", help="default: label")
     add_common_options(parser, presets=PRESETS, output=DEFAULT_OUTPUT, repo=DEFAULT_REPO)
-    for name, settings in OVERRIDES.items():
-        parser.add_argument(_flag(name), **settings)
+    add_overrides(parser, OVERRIDES)
     parser.add_argument(
         "--balance-classes",
         action="store_true",
@@ -78,7 +83,7 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any] | None:
     config = config_from(args)
     quiet_libraries()
     progress = Progress("bert", args.output_dir)
-    hub = _hub(args, config)
+    hub = hub_for([args.data, args.eval_data, config.base], push=args.push)
     from training.bert.train import train
 
     progress.say("load", f"data {Path(args.data).name}, base {config.base}")
@@ -95,42 +100,7 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any] | None:
 
 def config_from(args: argparse.Namespace) -> TrainConfig:
     """The preset with the options that were given. Raises SettingsError."""
-    names = {field.name for field in fields(TrainConfig)}
-    given = {n: v for n, v in vars(args).items() if n in names and v is not None}
-    if args.max_steps is not None and args.max_seconds is None:
-        given["max_seconds"] = None  # planned in steps: the same on every machine
-    return checked(replace(preset(args.preset), **given))
-
-
-def command_line(args: argparse.Namespace) -> str:
-    """The command that does this again, for the card; of local files only the names."""
-    words = ["python -m training bert"]
-    for name, value in vars(args).items():
-        if name in _NOT_IN_COMMAND or value is None or value is False:
-            continue
-        words.append(_flag(name))
-        if value is not True:
-            words.append(shlex.quote(Path(value).name if _is_path(value) else str(value)))
-    return " ".join(words)
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def _is_path(value: Any) -> bool:
-    return isinstance(value, str) and Path(value).exists()
-
-
-def _hub(args: argparse.Namespace, config: TrainConfig) -> Hub | None:
-    """The Hub; None if all inputs are local and nothing is published."""
-    from hub_utils.connection import connect
-    from hub_utils.settings import Settings
-
-    inputs = [value for value in (args.data, args.eval_data, config.base) if value]
-    if not args.push and all(_is_path(value) for value in inputs):
-        return None
-    return connect(Settings.from_env())
+    return checked(overridden(preset(args.preset), args))
 
 
 def _corpus(args: argparse.Namespace, hub: Hub | None, config: TrainConfig) -> Corpus:
@@ -199,14 +169,12 @@ def _published(
     from training.bert.publish import figures, write_repository
 
     folder = write_repository(outcome, args.output_dir / "repository")
-    revision, url = None, None
-    if args.push and hub is not None:
-        from hub_utils.push import push_folder
-
-        progress.say("publish", f"{outcome.repo} on {hub.endpoint}")
-        accuracy = 100 * outcome.evaluation.accuracy
-        message = f"Train on {outcome.corpus.source.name}: accuracy {accuracy:.2f} %"
-        pushed = push_folder(folder, outcome.repo, hub=hub, message=message)
-        revision, url = pushed.revision, pushed.url
-    progress.say("done", f"{outcome.repo}: {url or folder}")
-    return {**figures(outcome), "revision": revision, "url": url, "folder": str(folder)}
+    accuracy = 100 * outcome.evaluation.accuracy
+    pushed = publish(
+        folder,
+        outcome.repo,
+        hub=hub if args.push else None,
+        message=f"Train on {outcome.corpus.source.name}: accuracy {accuracy:.2f} %",
+        progress=progress,
+    )
+    return {**figures(outcome), **pushed}

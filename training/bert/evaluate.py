@@ -13,6 +13,7 @@ import numpy as np
 from training.bert import model as models
 from training.bert.data import Corpus, tokenize
 from training.bert.scoring import Report, logits_of
+from training.shared.pictures import draw_curve, save_pictures
 from training.shared.tables import Examples
 
 if TYPE_CHECKING:
@@ -135,23 +136,12 @@ def tfidf_accuracy(train: Examples, held_out: Examples, *, seed: int = 0) -> flo
 
 def draw(evaluation: Evaluation, history: Sequence[dict[str, float]], folder: Path) -> list[str]:
     """Save the pictures of the card into `folder`; returns their names."""
-    folder.mkdir(parents=True, exist_ok=True)
     pictures = {
         "confusion.png": lambda axes: _draw_confusion(axes, evaluation),
         "reliability.png": lambda axes: _draw_reliability(axes, evaluation.calibration),
-        "learning_curve.png": lambda axes: _draw_curve(axes, history),
+        "learning_curve.png": lambda axes: draw_curve(axes, history),
     }
-    for name, paint in pictures.items():
-        _picture(folder / name, paint)
-    return list(pictures)
-
-
-def _picture(path: Path, paint: Any) -> None:
-    from matplotlib.figure import Figure  # not pyplot: no global state, no window
-
-    figure = Figure(figsize=(6, 5), dpi=110, layout="constrained")
-    paint(figure.add_subplot())
-    figure.savefig(path, metadata={"Software": None})
+    return save_pictures(pictures, folder)
 
 
 def _draw_confusion(axes: Axes, evaluation: Evaluation) -> None:
@@ -189,16 +179,3 @@ def _draw_reliability(axes: Axes, calibration: Calibration) -> None:
     )
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
     axes.legend(loc="upper left")
-
-
-def _draw_curve(axes: Axes, history: Sequence[dict[str, float]]) -> None:
-    steps = [point["step"] for point in history]
-    losses = np.array([point["loss"] for point in history])
-    axes.plot(steps, losses, color="#c6dbef", linewidth=1, label="each step")
-    window = max(1, len(losses) // 25)
-    if len(losses) >= window:
-        smooth = np.convolve(losses, np.ones(window) / window, mode="valid")
-        axes.plot(steps[window - 1 :], smooth, color="#08519c", label=f"mean of {window}")
-    axes.set(xlabel="optimizer step", ylabel="loss")
-    axes.set_yscale("log")
-    axes.legend()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from hub_utils.cards import Metric, ModelFacts, model_card
@@ -16,6 +14,7 @@ from training.bert.data import Corpus
 from training.bert.evaluate import Evaluation, draw
 from training.bert.train import Trained
 from training.shared.device import probe
+from training.shared.publishing import empty, table_cell, versions, write_json
 
 LIBRARIES = ("torch", "transformers", "peft", "datasets", "huggingface_hub")
 PICTURES = "pictures"
@@ -53,15 +52,13 @@ class Outcome:
 
 def write_repository(outcome: Outcome, folder: Path) -> Path:
     """Write the repository's files into an empty `folder`."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    empty(folder)
     outcome.trained.model.save_pretrained(folder)
     outcome.trained.tokenizer.save_pretrained(folder)
     if outcome.trained.adapter is not None:
         shutil.copytree(outcome.trained.adapter, folder / ADAPTER_FOLDER)
     draw(outcome.evaluation, outcome.trained.history, folder / PICTURES)
-    figures = json.dumps(evaluation_figures(outcome), indent=2) + "\n"
-    (folder / "evaluation.json").write_text(figures, "utf-8")
+    write_json(folder / "evaluation.json", evaluation_figures(outcome))
     (folder / "README.md").write_text(card(outcome), "utf-8")
     return folder
 
@@ -127,7 +124,7 @@ def card(outcome: Outcome) -> str:
         tags=("text-classification", "lora") if config.lora_rank else ("text-classification",),
         command=outcome.command,
         seed=config.seed,
-        versions={name: version(name) for name in LIBRARIES},
+        versions=versions(LIBRARIES),
         hardware=probe().name,
         train_seconds=outcome.trained.seconds,
         intended_use=_intended_use(corpus),
@@ -177,7 +174,7 @@ def _training(outcome: Outcome) -> str:
 
 def _labels_table(evaluation: Evaluation) -> str:
     rows = [
-        f"| {_cell(name)} | {int(evaluation.confusion[number].sum()):,} | "
+        f"| {table_cell(name)} | {int(evaluation.confusion[number].sum()):,} | "
         f"{evaluation.precision[number]:.3f} | {evaluation.recall[number]:.3f} | "
         f"{evaluation.f1[number]:.3f} |"
         for number, name in enumerate(evaluation.labels[:MAX_TABLE_LABELS])
@@ -185,10 +182,6 @@ def _labels_table(evaluation: Evaluation) -> str:
     return "\n".join(
         ["| label | texts | precision | recall | F1 |", "|---|---|---|---|---|", *rows]
     )
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
 
 
 def _calibration(evaluation: Evaluation) -> str:

@@ -5,15 +5,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hub_utils.errors import LabError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from hub_utils.connection import Hub
+
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
+# Not part of what a run computes.
+_NOT_IN_COMMAND = ("run", "recipe", "output_dir", "push", "resume", "checkpoint_seconds")
+
+Config = TypeVar("Config", bound="DataclassInstance")  # a recipe's settings
 
 
 def add_common_options(
@@ -34,6 +45,53 @@ def add_common_options(
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint in the work folder"
     )
+
+
+def add_overrides(parser: argparse.ArgumentParser, options: Mapping[str, dict[str, Any]]) -> None:
+    """Options that replace a value of the preset when given, by the setting's name."""
+    for name, settings in options.items():
+        parser.add_argument(flag(name), **settings)
+
+
+def overridden(config: Config, args: argparse.Namespace) -> Config:
+    """A preset's settings with those that were given as options."""
+    names = {field.name for field in fields(config)}
+    given = {n: v for n, v in vars(args).items() if n in names and v is not None}
+    if args.max_steps is not None and args.max_seconds is None:
+        given["max_seconds"] = None  # planned in steps: the same on every machine
+    return replace(config, **given)
+
+
+def command_line(args: argparse.Namespace) -> str:
+    """The command that does this again, for the card; of local files only the names."""
+    words = [f"python -m training {args.recipe}"]
+    for name, value in vars(args).items():
+        if name in _NOT_IN_COMMAND or value is None:
+            continue
+        words.append(flag(f"no_{name}" if value is False else name))
+        if not isinstance(value, bool):
+            words.append(shlex.quote(Path(value).name if is_path(value) else str(value)))
+    return " ".join(words)
+
+
+def flag(name: str) -> str:
+    """The option of a setting."""
+    return f"--{name.replace('_', '-')}"
+
+
+def is_path(value: Any) -> bool:
+    """Whether an option's value is a file or folder of this machine."""
+    return isinstance(value, str) and Path(value).exists()
+
+
+def hub_for(inputs: list[str | None], *, push: bool) -> Hub | None:
+    """The Hub; None if all inputs are local and nothing is published."""
+    from hub_utils.connection import connect
+    from hub_utils.settings import Settings
+
+    if not push and all(is_path(value) for value in inputs if value):
+        return None
+    return connect(Settings.from_env())
 
 
 def run_command(command: Callable[[], Mapping[str, Any] | None]) -> int:
