@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.bert import cli as bert
+from training.gpt import cli as gpt
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class Recipe:
 
 
 # A new recipe is a folder under training/ and a row here.
-RECIPES: tuple[Recipe, ...] = (Recipe("bert", bert.add_parser),)
+RECIPES: tuple[Recipe, ...] = (
+    Recipe("bert", bert.add_parser),
+    Recipe("gpt", gpt.add_parser),
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

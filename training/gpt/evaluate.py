@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from training.gpt.data import Corpus
 
 OVERLAP = 0.5  # of a window, with the one before
-CPU_BATCH_TOKENS = 2048  # for each core
+CPU_BATCH_TOKENS = 1024  # for each core
 GPU_BATCH_TOKENS = 65_536
 MAX_LOGITS = 1 << 25  # numbers of one batch's logits: 128 MiB
 

@@ -13,48 +13,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hub_utils.errors import LabError
-from training.gpt.config import ModelConfig, TrainConfig
+from training.gpt.config import ModelConfig
+from training.gpt.formats import CLASSES, Format, native_format, why_not_native
 from training.gpt.model import MiniGPT, MixtureOfExperts
 
-Format = Literal["llama", "mixtral", "gpt2"]
 Pairs = Iterator[tuple[Tensor, Tensor]]  # (a view into MiniGPT, the same weights over there)
-
-CLASSES: dict[Format, str] = {
-    "llama": "LlamaForCausalLM",
-    "mixtral": "MixtralForCausalLM",
-    "gpt2": "GPT2LMHeadModel",
-}
-_LLAMA = {"positions": "rope", "norm": "rmsnorm", "activation": "swiglu"}
-_GPT2 = {"positions": "learned", "norm": "layernorm", "activation": "gelu"}
 TANH_GELUS = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")  # one formula, three names
-
-
-def native_format(config: ModelConfig | TrainConfig) -> Format | None:
-    """The stock architecture whose forward pass `config` describes, or None."""
-    return next((name for name in _needs(config) if not _unmet(config, name)), None)
-
-
-def why_not_native(config: ModelConfig | TrainConfig) -> str:
-    """A sentence: which options no stock format has, and the format that is closest.
-
-    Empty if there is a native format.
-    """
-    if native_format(config):
-        return ""
-    closest = min(_needs(config), key=lambda name: len(_unmet(config, name)))
-    unmet = _unmet(config, closest)
-    given = " and ".join(_option(name, getattr(config, name, None)) for name in unmet)
-    needed = " and ".join(_option(name, value) for name, value in unmet.items())
-    return (
-        f"No stock format of transformers has {given} together with the other options, so the "
-        f"model cannot be published; as {CLASSES[closest]} it would need {needed}."
-    )
 
 
 def to_stock(model: MiniGPT, *, tokenizer: Any = None) -> Any:
@@ -100,26 +70,6 @@ def from_stock(model_or_folder: Any) -> MiniGPT:
         for ours, theirs in _pairs(name, model, stock):
             ours.copy_(theirs)
     return model.eval()
-
-
-def _needs(config: ModelConfig | TrainConfig) -> dict[Format, dict[str, Any]]:
-    """What each format requires, of the formats for as many experts."""
-    if config.experts > 1:
-        return {"mixtral": _LLAMA | {"bias": False}}
-    one_size = {"kv_heads": config.heads, "head_width": None}
-    return {"llama": dict(_LLAMA), "gpt2": _GPT2 | one_size}
-
-
-def _unmet(config: ModelConfig | TrainConfig, name: Format) -> dict[str, Any]:
-    needs = _needs(config)[name]
-    return {key: value for key, value in needs.items() if getattr(config, key, None) != value}
-
-
-def _option(name: str, value: Any) -> str:
-    flag = name.replace("_", "-")
-    if isinstance(value, bool):
-        return f"--{flag}" if value else f"--no-{flag}"
-    return f"--{flag} {value}"
 
 
 # --------------------------------------------------------------------------------- weights

@@ -11,8 +11,12 @@ from training.gpt.config import ModelConfig, TrainConfig
 from training.gpt.data import Source, Texts, corpus_of
 from training.gpt.evaluate import evaluate, held_out_loss, windows
 from training.gpt.model import MiniGPT
+from training.gpt.native import to_stock
 
 VOCAB, CONTEXT = 40, 16
+GPT2 = {
+    "positions": "learned", "norm": "layernorm", "activation": "gelu", "bias": True, "kv_heads": 2,
+}  # fmt: skip
 
 
 def tiny(**changes):
@@ -46,6 +50,15 @@ def test_the_loss_is_that_of_predicting_token_by_token(tokens):
     with torch.inference_mode():
         expected = plain_loss(model, ids)
     assert held_out_loss(model, ids) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [{}, {"experts": 3}, GPT2], ids=["llama", "mixtral", "gpt2"])
+def test_the_loss_is_the_one_that_transformers_computes_for_the_exported_model(shape):
+    model, ids = tiny(**shape), random_ids(CONTEXT)
+    whole = torch.from_numpy(ids.astype(np.int64))[None]
+    with torch.inference_mode():
+        theirs = to_stock(model)(input_ids=whole, labels=whole).loss.item()
+    assert held_out_loss(model, ids) == pytest.approx(theirs, abs=1e-4)
 
 
 @pytest.mark.parametrize("context", [1, 2, 7, 16])
