@@ -20,6 +20,7 @@ def render(readme: str) -> str:
     """`readme` with every generated part as the code has it now."""
     parts = {
         "help: training bert": _fenced(_help("training", "bert")),
+        "help: training gpt": _fenced(_help("training", "gpt")),
         "help: hub_utils": _fenced(_help("hub_utils")),
         "settings": _settings_table(),
     }
