@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,17 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         initializer_range=0.1,  # words far enough apart to learn from without tuning them
     )
     BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sentence_encoder(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same BERT, saying as a sentence encoder does that its vector is the mean of tokens."""
+    folder = tmp_path_factory.mktemp("sentences") / "encoder"
+    shutil.copytree(encoder, folder)
+    (folder / "1_Pooling").mkdir()
+    settings = json.dumps({"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True})
+    (folder / "1_Pooling" / "config.json").write_text(settings, "utf-8")
     return folder
 
 

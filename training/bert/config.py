@@ -36,6 +36,7 @@ class TrainConfig:
     max_seconds: float | None = None  # wall clock, from the first token to the last step
     learning_rate: float = 7e-4  # peak; of the LoRA matrices or of the tuned weights
     head_learning_rate: float = 7e-4  # peak; of the pooler and the classifier
+    new_layer_learning_rate: float = 3e-4  # peak; of the layer put on a sentence encoder
     weight_decay: float = 0.01
     dropout: float = 0.0  # of hidden states; thinning does its work
     thinning: float = 0.6  # share of tokens left out at the start, going down to 0

@@ -18,7 +18,7 @@ from torch import Tensor
 from hub_utils.errors import SettingsError
 from training.bert.config import TrainConfig
 from training.bert.gradients import Backward, Feed
-from training.bert.model import body_parameters, head_parameters
+from training.bert.model import body_parameters, head_parameters, new_layer_parameters
 from training.shared import checkpoint, seed
 from training.shared.checkpoint import Checkpoint
 from training.shared.device import one_thread_each
@@ -58,6 +58,7 @@ def start(
     groups = [
         {"params": body_parameters(network.model), "peak": config.learning_rate},
         {"params": head_parameters(network.model), "peak": config.head_learning_rate},
+        {"params": new_layer_parameters(network.model), "peak": config.new_layer_learning_rate},
     ]
     optimizer = torch.optim.AdamW(
         [group for group in groups if group["params"]],

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from hub_utils.errors import LabError
 from training.bert.config import TrainConfig
+from training.bert.mean_layer import add_mean_layer, mean_layer_name, pools_by_mean
 
 # Encoders whose layers have BERT's shape, and the attribute that holds the encoder.
 PACKED_TYPES = {
@@ -177,7 +178,10 @@ def runner(model: Any) -> PackedClassifier | PaddedClassifier:
 
 
 def build(base: str, labels: Sequence[str], config: TrainConfig) -> Any:
-    """A stock classifier on a pretrained encoder; its head is new. `base`: a folder."""
+    """A stock classifier on a pretrained encoder; its head is new. `base`: a folder.
+
+    On a sentence encoder it also has a new last layer; see mean_layer.py.
+    """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     names = dict(enumerate(labels))
@@ -191,9 +195,12 @@ def build(base: str, labels: Sequence[str], config: TrainConfig) -> Any:
         # Random numbers for b * a * t * t weights cost a CPU more than the attention itself.
         attention_probs_dropout_prob=0.0,
     )
-    return AutoModelForSequenceClassification.from_pretrained(
+    model = AutoModelForSequenceClassification.from_pretrained(
         base, config=settings, dtype=torch.float32, attn_implementation="sdpa"
     )
+    if settings.model_type == "bert" and pools_by_mean(base):
+        add_mean_layer(model)
+    return model
 
 
 def prepare(model: Any, config: TrainConfig, *, frozen: int) -> Any:
@@ -214,16 +221,23 @@ def merged(model: Any) -> Any:
 
 def head_parameters(model: Any) -> list[nn.Parameter]:
     """Trained parameters of the pooler and the classifier."""
-    return [p for name, p in model.named_parameters() if p.requires_grad and _is_head(name)]
+    return [p for n, p in model.named_parameters() if p.requires_grad and _place(n) == "head"]
 
 
 def body_parameters(model: Any) -> list[nn.Parameter]:
-    """Trained parameters of the encoder."""
-    return [p for name, p in model.named_parameters() if p.requires_grad and not _is_head(name)]
+    """Trained parameters of the encoder: LoRA's, or the weights themselves."""
+    return [p for n, p in model.named_parameters() if p.requires_grad and _place(n) == "body"]
 
 
-def _is_head(name: str) -> bool:
-    return "pooler" in name or "classifier" in name
+def new_layer_parameters(model: Any) -> list[nn.Parameter]:
+    """Trained weights of a layer that is tuned whole while the others have LoRA."""
+    return [p for n, p in model.named_parameters() if p.requires_grad and _place(n) == "layer"]
+
+
+def _place(name: str) -> str:
+    if "pooler" in name or "classifier" in name:
+        return "head"
+    return "layer" if "modules_to_save" in name else "body"
 
 
 def _attend(attention: Any, asking: Tensor, hidden: Tensor, batch: Packed) -> Tensor:
@@ -255,6 +269,8 @@ def _with_lora(model: Any, config: TrainConfig, *, frozen: int) -> Any:
 
     packs = model.config.model_type in PACKED_TYPES
     depth = model.config.num_hidden_layers if packs else 0
+    mean_layer = mean_layer_name(model)  # has no weights worth keeping: tuned whole
+    whole = [*(["pooler"] if packs else []), *([mean_layer] if mean_layer else [])]
     heads = [
         name
         for name, part in model.named_children()
@@ -265,9 +281,9 @@ def _with_lora(model: Any, config: TrainConfig, *, frozen: int) -> Any:
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         target_modules=LORA_TARGETS if packs else "all-linear",
-        layers_to_transform=list(range(frozen, depth)) if packs else None,
+        layers_to_transform=list(range(frozen, depth - bool(mean_layer))) if packs else None,
         layers_pattern="layer" if packs else None,
-        modules_to_save=[*(["pooler"] if packs else []), *heads],
+        modules_to_save=[*whole, *heads],
         exclude_modules=None if packs else heads,
     )
     try:

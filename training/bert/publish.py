@@ -12,6 +12,7 @@ from hub_utils.names import RepoId
 from training.bert.config import ADAPTER_FOLDER, TrainConfig
 from training.bert.data import Corpus
 from training.bert.evaluate import Evaluation, draw
+from training.bert.mean_layer import mean_layer_name
 from training.bert.train import Trained
 from training.shared.device import probe
 from training.shared.publishing import empty, table_cell, versions, write_json
@@ -32,7 +33,7 @@ ADAPTER_SNIPPET = """\
 from peft import PeftModel
 from transformers import AutoModelForSequenceClassification
 
-base = AutoModelForSequenceClassification.from_pretrained("{base}", num_labels={labels})
+base = AutoModelForSequenceClassification.from_pretrained("{base}", {sizes})
 model = PeftModel.from_pretrained(base, "{repo}", subfolder="{folder}")
 ```"""
 
@@ -162,9 +163,11 @@ def _training(outcome: Outcome) -> str:
     trained, config, evaluation = outcome.trained, outcome.config, outcome.evaluation
     how = f"LoRA of rank {config.lora_rank}" if config.lora_rank else "full fine-tuning"
     frozen = f", the lowest {trained.frozen} layers frozen" if trained.frozen else ""
+    new = " A layer was put on top that starts as the mean of all tokens, as the base speaks."
     return (
         f"{how}{frozen}: {trained.trainable_parameters:,} of {trained.parameters:,} weights were "
-        f"trained in {trained.steps:,} steps of {config.batch_size} texts.\n\n"
+        f"trained in {trained.steps:,} steps of {config.batch_size} texts."
+        f"{new if mean_layer_name(trained.model) else ''}\n\n"
         f"Texts are read up to {config.max_tokens} tokens. Longer were {trained.truncated:,} of "
         f"{len(outcome.corpus.train):,} training texts and {evaluation.truncated:,} of "
         f"{evaluation.texts:,} held-out ones; the rest of those was not read.\n\n"
@@ -198,13 +201,20 @@ def _adapter(outcome: Outcome) -> str:
     snippet = ADAPTER_SNIPPET.format(
         base=outcome.config.base_name,
         repo=outcome.repo,
-        labels=len(outcome.corpus.labels),
+        sizes=_sizes(outcome),
         folder=ADAPTER_FOLDER,
     )
     return (
         "The weights above are the base model with this adapter added in. By itself it is in "
         f"`{ADAPTER_FOLDER}/`:\n\n{snippet}"
     )
+
+
+def _sizes(outcome: Outcome) -> str:
+    """What a stock class must be told so that the adapter's weights fit the base."""
+    model = outcome.trained.model
+    deeper = f", num_hidden_layers={model.config.num_hidden_layers}"
+    return f"num_labels={len(outcome.corpus.labels)}{deeper if mean_layer_name(model) else ''}"
 
 
 def _intended_use(corpus: Corpus) -> str:
