@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+COUNTED_TOKENS = 100_000_000  # of a longer training part the first are counted
 CHUNK_TOKENS = 1 << 20  # pairs are counted in pieces of this many
 TUNING_SHARE = 0.1  # of the training part, its end
 SMOOTHINGS = np.geomspace(1e-3, 1e5, 33)  # added counts that are tried
@@ -37,7 +38,11 @@ class Baseline:
 def baselines(
     train: np.ndarray, held_out: np.ndarray, *, vocab_size: int
 ) -> tuple[Baseline, Baseline]:
-    """(unigram, bigram) learned from (n,) `train` ids, measured on `held_out` ids."""
+    """(unigram, bigram) learned from (n,) `train` ids, measured on `held_out` ids.
+
+    Of a training part of more than COUNTED_TOKENS only the first are counted.
+    """
+    train = train[:COUNTED_TOKENS]
     cut = max(1, len(train) - max(2, round(TUNING_SHARE * len(train))))
     counted, tuning = train[:cut], train[cut:]
     even = _best(_unigram_losses(counted, tuning, vocab_size))

@@ -29,6 +29,7 @@ from training.shared.cli import (
     add_overrides,
     command_line,
     hub_for,
+    is_path,
     overridden,
     quiet_libraries,
     run_command,
@@ -70,6 +71,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     },
     "batch_tokens": {"type": int, "help": "tokens per step, over all processes"},
     "learning_rate": {"type": float, "help": "its peak"},
+    "stream_tokens": {"type": int, "help": "read a Hub data set row by row, up to here"},
     "checkpoint_seconds": {"type": float, "help": "seconds between checkpoints"},
 }
 
@@ -149,15 +151,28 @@ def _corpus(
     args: argparse.Namespace, hub: Hub | None, config: TrainConfig, *, progress: Progress
 ) -> Corpus:
     from training.gpt.data import TEXT_COLUMN, load_corpus
+    from training.gpt.streaming import stream_corpus
 
     progress.say("load", f"text {args.data.rsplit('/', 1)[-1]}, tokenizer {config.tokenizer}")
-    corpus = load_corpus(
-        args.data,
-        hub=hub,
-        eval_data=args.eval_data,
-        config=config,
-        text_column=args.text_column or TEXT_COLUMN,
-    )
+    column = args.text_column or TEXT_COLUMN
+    if hub is not None and config.stream_tokens and not is_path(args.data):
+        if args.eval_data:
+            raise SettingsError(
+                "--eval-data does not go with --stream-tokens.",
+                hint="Leave it out: a test split, or every hundredth row, is held out.",
+            )
+        corpus = stream_corpus(
+            args.data,
+            hub=hub,
+            config=config,
+            folder=args.output_dir / "tokens",
+            text_column=column,
+            progress=progress,
+        )
+    else:
+        corpus = load_corpus(
+            args.data, hub=hub, eval_data=args.eval_data, config=config, text_column=column
+        )
     progress.say(
         "load",
         f"{len(corpus.train_ids):,} tokens to learn from, {len(corpus.held_out_ids):,} held out "

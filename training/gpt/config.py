@@ -86,14 +86,15 @@ class TrainConfig:
     max_steps: int | None = None
     max_seconds: float | None = None  # wall clock, from the first batch to the last step
     optimizer: Literal["muon", "adamw"] = "muon"
-    learning_rate: float = 0.02  # peak; of matrices under Muon, of everything under AdamW
-    embedding_learning_rate: float = 3e-3  # peak; of what AdamW trains beside Muon
+    learning_rate: float = 0.012  # peak; of matrices under Muon, of everything under AdamW
+    embedding_learning_rate: float = 0.01  # peak; of what AdamW trains beside Muon
     weight_decay: float = 0.0
-    momentum: float = 0.95  # of Muon
+    momentum: float = 0.9  # of Muon
     warmup: float = 0.02  # share of the budget
     first_context: int | None = None  # tokens of a window at first; None: always the context
     seed: int = 0
     checkpoint_seconds: float = 30.0
+    stream_tokens: int | None = None  # read a Hub data set row by row, up to here; None: whole
 
     def model_config(self, vocab_size: int) -> ModelConfig:
         """The shape of the model for a tokenizer of `vocab_size` tokens."""
@@ -136,6 +137,7 @@ PRESETS: dict[str, TrainConfig] = {
         bias=True,
         batch_tokens=524_288,
         max_steps=20_000,
+        stream_tokens=2_000_000_000,  # 4 GB on disk
     ),
 }
 
@@ -209,4 +211,6 @@ def _training_rules(config: TrainConfig) -> dict[str, bool]:
         "--embedding-learning-rate must be above 0": config.embedding_learning_rate > 0,
         "--weight-decay must not be negative": config.weight_decay >= 0,
         "--checkpoint-seconds must be above 0": config.checkpoint_seconds > 0,
+        "--stream-tokens must be at least 1": config.stream_tokens is None
+        or config.stream_tokens >= 1,
     }

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.gpt.baselines import Baseline, baselines
 from training.shared.workers import map_on_cores
 
 if TYPE_CHECKING:
     from training.gpt.data import Corpus
+    from training.gpt.model import MiniGPT
 
 OVERLAP = 0.5  # of a window, with the one before
 CPU_BATCH_TOKENS = 1024  # for each core
@@ -71,8 +72,8 @@ class Windows:
         return len(self.starts)
 
 
-def evaluate(model: nn.Module, corpus: Corpus) -> Evaluation:
-    """Measure `model` (a MiniGPT) on the whole held-out part, beside what counting reaches."""
+def evaluate(model: MiniGPT, corpus: Corpus) -> Evaluation:
+    """Measure `model` on the whole held-out part, beside what counting reaches."""
     start = time.perf_counter()
     ids = corpus.held_out_ids
     loss = held_out_loss(model, ids)
@@ -89,11 +90,8 @@ def evaluate(model: nn.Module, corpus: Corpus) -> Evaluation:
     )
 
 
-def held_out_loss(model: nn.Module, ids: np.ndarray) -> float:
-    """Mean nats over all tokens of (n,) `ids` but the first, in float32; n at least 2.
-
-    model: ids (b, t) -> logits (b, t, v), with `config.context` and `config.vocab_size`.
-    """
+def held_out_loss(model: MiniGPT, ids: np.ndarray) -> float:
+    """Mean nats over all tokens of (n,) `ids` but the first, in float32; n at least 2."""
     device = next(model.parameters()).device
     plan = windows(len(ids), model.config.context)
     whole = torch.from_numpy(ids.astype(np.int64)).to(device)
@@ -138,7 +136,7 @@ def _batch_tokens(device: str, vocab_size: int) -> int:
     return min(limit, MAX_LOGITS // vocab_size)
 
 
-def _nats(model: nn.Module, ids: Tensor, plan: Windows, rows: np.ndarray) -> float:
+def _nats(model: MiniGPT, ids: Tensor, plan: Windows, rows: np.ndarray) -> float:
     """All nats of the predictions that these windows score."""
     offsets = torch.arange(plan.length, device=ids.device)
     places = torch.from_numpy(plan.starts[rows]).to(ids.device)[:, None] + offsets  # (b, t)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hub_utils.cards import Metric, ModelFacts, model_card
 from hub_utils.names import RepoId
+from training.gpt.baselines import COUNTED_TOKENS
 from training.gpt.config import DEFAULT_DATA, TrainConfig
 from training.gpt.data import Corpus
 from training.gpt.evaluate import Evaluation
@@ -18,6 +20,9 @@ from training.gpt.train import Trained
 from training.shared.device import probe
 from training.shared.pictures import draw_curve, save_pictures
 from training.shared.publishing import empty, plain_markdown, table_cell, versions, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "huggingface_hub")
 PICTURES = "pictures"
@@ -216,14 +221,17 @@ def _baselines(outcome: Outcome) -> str:
         f"| {name} | {loss:.4f} | {evaluation.as_bits_per_byte(loss):.4f} |"
         for name, loss in lines.items()
     ]
+    few = len(corpus.train_ids) > COUNTED_TOKENS
+    counted = f" (the counts are of the first {COUNTED_TOKENS:,})" if few else ""
     head = "| | nats per token | bits per byte |\n|---|---|---|"
+    context = outcome.trained.model.config.context
     return (
-        f"All three learned from the same {len(corpus.train_ids):,} tokens and predict each of the "
-        f"{evaluation.tokens:,} held-out tokens once ({table_cell(corpus.held_out_name)}, "
-        f"{evaluation.bytes:,} bytes). This model reads overlapping windows, so that from "
-        f"{outcome.trained.model.config.context // 2} to {outcome.trained.model.config.context} "
-        "tokens stand before each. Bits per byte compare across tokenizers, nats per token do "
-        "not.\n\n" + "\n".join([head, *rows])
+        f"All three learned from the same {len(corpus.train_ids):,} tokens{counted} and predict "
+        f"each of the {evaluation.tokens:,} held-out tokens once "
+        f"({table_cell(corpus.held_out_name)}, {evaluation.bytes:,} bytes). This model reads "
+        f"overlapping windows, so that from {context // 2} to {context} tokens stand before each. "
+        "Bits per byte compare across tokenizers, nats per token do not.\n\n"
+        + "\n".join([head, *rows])
     )
 
 
@@ -258,7 +266,7 @@ def _training(outcome: Outcome) -> str:
     )
 
 
-def _draw(axes: object, outcome: Outcome) -> None:
+def _draw(axes: Axes, outcome: Outcome) -> None:
     draw_curve(
         axes,
         outcome.trained.history,

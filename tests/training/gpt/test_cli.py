@@ -62,17 +62,17 @@ def test_figures_keep_the_contract(finished):
 
 
 def test_a_run_killed_in_training_resumes_to_the_same_weights_and_curve(tale_file, tmp_path):
-    fixed = ["--no-push", "--max-steps", "60"]
+    fixed = ["--no-push", "--max-steps", "24"]
     whole = start(gpt_options(tale_file, tmp_path / "whole", *fixed))
     killed_folder = tmp_path / "killed"
     often = ["--checkpoint-seconds", "0.001"]
     killed = start(gpt_options(tale_file, killed_folder, *fixed, *often))
     pointer = killed_folder / "checkpoint" / "current.json"
-    _wait_for(lambda: pointer.exists() and json.loads(pointer.read_text())["step"] >= 5, killed)
+    _wait_for(lambda: pointer.exists() and json.loads(pointer.read_text())["step"] >= 3, killed)
     killed.send_signal(signal.SIGKILL)
     killed.wait(timeout=30)
     reached = json.loads(pointer.read_text())["step"]
-    assert 5 <= reached < 60
+    assert 3 <= reached < 24
     resumed = start(gpt_options(tale_file, killed_folder, *fixed, "--resume"))
     for process in (whole, resumed):
         _, errors = process.communicate(timeout=120)
@@ -85,7 +85,7 @@ def test_a_run_killed_in_training_resumes_to_the_same_weights_and_curve(tale_fil
         json.loads((folder / "evaluation.json").read_text())["history"]
         for folder in (first, second)
     )
-    assert [point["step"] for point in resumed_curve] == list(range(1, 61))
+    assert [point["step"] for point in resumed_curve] == list(range(1, 25))
     losses = [point["loss"] for point in curve]
     assert [point["loss"] for point in resumed_curve] == pytest.approx(losses, abs=1e-4)
 
