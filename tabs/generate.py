@@ -73,6 +73,7 @@ class _Tab:
     go: Any
     stop: Any
     examples: Any
+    note: Any
     lanes: list[Any]
     status: Any
 
@@ -141,11 +142,13 @@ def _lay_out_sampling(prompt: Any) -> _Ask:
 
 
 def _lay_out_answer(go: Any, stop: Any, examples: Any) -> _Tab:
-    with gr.Row(equal_height=False, elem_classes="lab-lanes"):
-        lanes = [token_view(f"generate-lane-{number}") for number in range(LANES)]
-    status = gr.HTML(elem_id="generate-status")
-    gr.HTML(text("generate.legend"), elem_id="generate-legend")
-    return _Tab(go, stop, examples, lanes, status)
+    with gr.Column(elem_classes="lab-answered"):
+        note = gr.HTML(elem_id="generate-note")
+        gr.HTML(text("generate.legend"), elem_id="generate-legend")
+        with gr.Row(equal_height=False, elem_classes="lab-lanes"):
+            lanes = [token_view(f"generate-lane-{number}") for number in range(LANES)]
+        status = gr.HTML(elem_id="generate-status")
+    return _Tab(go, stop, examples, note, lanes, status)
 
 
 def _connect(services: Services, chosen: Any, ask: _Ask, tab: _Tab) -> None:
@@ -161,14 +164,18 @@ def _connect(services: Services, chosen: Any, ask: _Ask, tab: _Tab) -> None:
             served = services.slot(GENERATOR, given[chosen]).serving(LOAD_WAIT_S)
             answer = _Answer(wish, begin(served, wish, lanes), served, reader(request))
             for _ in race(answer.runs, stopped=stopped.is_set):
-                yield [*answer.lanes(), answer.notice()]
-            yield [*answer.lanes(end=True), answer.summary()]
+                yield [answer.note(), *answer.lanes(), ""]
+            yield [answer.note(), *answer.lanes(end=True), answer.summary()]
 
     def stop(request: gr.Request) -> None:
         services.stops.stop(request.session_hash, WORK)
 
     inputs = {*vars(ask).values(), chosen}  # a set: the handler gets them by component
-    shown: dict[str, Any] = {"fn": show, "inputs": inputs, "outputs": [*tab.lanes, tab.status]}
+    shown: dict[str, Any] = {
+        "fn": show,
+        "inputs": inputs,
+        "outputs": [tab.note, *tab.lanes, tab.status],
+    }
     options = {**LIMITS, **PRIVATE, "show_progress": "hidden"}
     gr.on([tab.go.click, ask.prompt.submit], announce, **QUIET).then(**shown, **options)
     filled = tab.examples.click(lambda row: row[0], tab.examples, ask.prompt, **QUIET)
@@ -197,7 +204,7 @@ class _Answer:
         used = [telling.value for telling in self._tellings]
         return used + [""] * (LANES - len(used))
 
-    def notice(self) -> str:
+    def note(self) -> str:
         """What is to be known from the beginning: a prompt that was cut."""
         if not (cut := self.runs[0].stream.cut):
             return ""
@@ -216,7 +223,7 @@ class _Answer:
             revision=fragments.revision(self._served.revision),
             seed=self._wish.seed,
         )
-        return self.notice() + self._gain() + _line(said, "quiet")
+        return self._gain() + _line(said, "quiet")
 
     def _gain(self) -> str:
         saved = gain(self.runs)

@@ -110,12 +110,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "generate.text": ("The text, token by token", "逐个词元的文本"),
     "generate.chosen": ("chosen", "已选中"),
     "generate.legend": (
-        '<p class="lab-legend"><span>How likely the model found each token:</span> <span class="lab-token p0">90 % or more</span> '
-        '<span class="lab-token p1">50–90 %</span> <span class="lab-token p2">20–50 %</span> '
-        '<span class="lab-token p3">5–20 %</span> <span class="lab-token p4">under 5 %</span></p>',
-        '<p class="lab-legend"><span>模型认为每个词元有多可能：</span> <span class="lab-token p0">不低于 90 %</span> '
-        '<span class="lab-token p1">50–90 %</span> <span class="lab-token p2">20–50 %</span> '
-        '<span class="lab-token p3">5–20 %</span> <span class="lab-token p4">低于 5 %</span></p>',
+        '<p class="lab-legend"><span>How likely the model found each token:</span> <span class="lab-token p0">50 % or more</span> '
+        '<span class="lab-token p1">20–50 %</span> <span class="lab-token p2">5–20 %</span> '
+        '<span class="lab-token p3">1–5 %</span> <span class="lab-token p4">under 1 %</span></p>',
+        '<p class="lab-legend"><span>模型认为每个词元有多可能：</span> <span class="lab-token p0">不低于 50 %</span> '
+        '<span class="lab-token p1">20–50 %</span> <span class="lab-token p2">5–20 %</span> '
+        '<span class="lab-token p3">1–5 %</span> <span class="lab-token p4">低于 1 %</span></p>',
     ),
     "generate.done": (
         "Answered in {seconds} s by revision {revision}: {tokens} tokens, seed {seed}.",

@@ -6,7 +6,7 @@
 //   {"end"}                            nothing comes any more
 // Gradio runs this once with `element`, `props` and `watch`; the template never changes, so what is
 // drawn here stays. Tokens are one tab stop: arrows walk along them, a click or Enter picks one.
-const SURE = [0.9, 0.5, 0.2, 0.05]; // borders of the classes p0 (sure) … p4
+const SURE = [0.5, 0.2, 0.05, 0.01]; // borders of the classes p0 (sure) … p4
 const find = (name) => element.querySelector(".lab-lane" + name);
 const lane = find(""), text = find("-text"), list = find("-next ol");
 let seen = "", tokens = [], words = {}, picked = -1, follow = true;
@@ -17,8 +17,8 @@ const made = (tag, className, content) => {
   node.textContent = content;
   return node;
 };
-const visible = (label) => label.replace(/^ /, "␣").replaceAll("\n", "↵").replaceAll("\t", "⇥");
-const percent = (p) => (p >= 0.0995 ? Math.round(p * 100) : (p * 100).toFixed(p < 0.001 ? 2 : 1)) + " %";
+const visible = (label) => label.replace(/^ +| +$/g, (blanks) => "␣".repeat(blanks.length)).replaceAll("\n", "↵").replaceAll("\t", "⇥");
+const percent = (p) => (p < 0.001 ? "< 0.1 %" : (p * 100).toFixed(p >= 0.0995 ? 0 : 1) + " %");
 const spans = () => text.querySelectorAll(".lab-token");
 
 function reset() {

@@ -104,7 +104,7 @@ def test_one_click_on_an_example_writes_on_in_coloured_tokens(
     assert len(colours) > 1
     expect(lane.locator(".lab-lane-speed")).to_contain_text("tokens/s · 200 tokens")
     expect(page.locator("#generate-status")).to_contain_text(f"by revision {revision[:7]}")
-    expect(page.locator("#generate-legend")).to_contain_text("under 5 %")
+    expect(page.locator("#generate-legend")).to_contain_text("under 1 %")
     expect(page.locator("#generate-lane-1 .lab-lane")).to_be_hidden()
 
 
@@ -120,7 +120,7 @@ def test_a_click_on_a_token_shows_the_ten_likeliest_and_the_keyboard_walks_on(
     expect(tokens.nth(3)).to_have_attribute("aria-pressed", "true")
     assert rows.count() in (10, 11)  # the eleventh: a token that was not among them
     assert page.locator("#generate-lane-0 .lab-chosen").count() == 1
-    shares = [float(text.rstrip(" %")) for text in rows.locator(".lab-percent").all_inner_texts()]
+    shares = [float(text.strip("<% ")) for text in rows.locator(".lab-percent").all_inner_texts()]
     assert shares[:10] == sorted(shares[:10], reverse=True)
     before = rows.all_inner_texts()
     page.keyboard.press("ArrowRight")
@@ -175,7 +175,7 @@ def test_a_prompt_over_the_context_is_cut_with_a_notice_and_shown_as_text(
     page = open_tab(open_page, app.url)
     write(page, "the wolf said " * 100 + EVIL, tokens=10)
     done(page)
-    notice = page.locator("#generate-status .lab-notice")
+    notice = page.locator("#generate-note .lab-notice")
     expect(notice).to_contain_text("longer than the model's context of 256 tokens")
     expect(notice).to_contain_text(re.compile(r"its first \d+ tokens were left out"))
     expect(page.locator("#generate-lane-0 .lab-prompt")).to_contain_text(EVIL)
@@ -200,7 +200,7 @@ def test_a_phone_in_chinese_reads_everything_in_one_direction(
     page.locator("#generate-examples button").first.click()
     done(page)
     expect(page.locator("#generate-lane-1 .lab-lane-title")).to_have_text("温度 1.2")
-    expect(page.locator("#generate-legend")).to_contain_text("低于 5 %")
+    expect(page.locator("#generate-legend")).to_contain_text("低于 1 %")
     page.locator("#generate-lane-0 .lab-token").nth(2).click()
     expect(page.locator("#generate-lane-0 .lab-lane-next h4")).to_have_text("这里可能出现的词元")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

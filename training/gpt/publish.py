@@ -157,8 +157,8 @@ def card(outcome: Outcome) -> str:
         dataset_revision=source.revision,
         dataset_split=corpus.held_out_name,
         metrics=(
-            Metric("Validation loss (nats per token)", "loss", evaluation.loss),
             Metric("Bits per byte", "bits_per_byte", evaluation.bits_per_byte),
+            Metric("Validation loss (nats per token)", "loss", evaluation.loss),
             Metric("Perplexity", "perplexity", evaluation.perplexity),
         ),
         tags=("text-generation", "mini-gpt"),
