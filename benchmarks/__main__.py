@@ -38,6 +38,9 @@ BENCHMARKS = {
     "hub": Benchmark("benchmarks.hub_throughput", "The embedded Hub: listing, trees, transfers"),
     "classifier-speed": Benchmark("benchmarks.classifier_speed", "Classifier: texts per second"),
     "classifier-quality": Benchmark("benchmarks.classifier_quality", "Classifier: accuracy"),
+    "gpt-speed": Benchmark("benchmarks.gpt_speed", "Language model: tokens per second"),
+    "gpt-quality": Benchmark("benchmarks.gpt_quality", "Mini-GPT: loss after 89 seconds"),
+    "gpt-ablations": Benchmark("benchmarks.gpt_ablations", "Mini-GPT: what each part is worth"),
 }
 
 

@@ -32,7 +32,7 @@ class Schedule:
         return self.context if progress >= LONG_FROM else min(self.first_context, self.context)
 
 
-LONG_FROM = 0.7  # of the budget
+LONG_FROM = 0.4  # of the budget
 
 
 def schedule_of(config: TrainConfig) -> Schedule:

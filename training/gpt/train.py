@@ -14,16 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from training.gpt import loop
 from training.gpt.config import TrainConfig
 from training.gpt.data import Corpus
 from training.gpt.evaluate import held_out_loss
 from training.gpt.gradients import Backward
-from training.gpt.model import Cache, MiniGPT
+from training.gpt.model import MiniGPT
 from training.gpt.optim import Optimizer
 from training.gpt.plan import require_memory
+from training.gpt.samples import SAMPLING, continuation
 from training.shared import checkpoint, seed
 from training.shared.device import Hardware, probe
 from training.shared.progress import Progress
@@ -33,9 +32,8 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 EPOCHS = 20  # at most, when neither steps nor seconds are given
-VALIDATION_TOKENS = 8192  # of the held-out part, looked at while a run goes on
+VALIDATION_TOKENS = 4096  # of the held-out part, looked at while a run goes on
 SAMPLE_TOKENS = 80
-SAMPLE_TEMPERATURE = 0.8
 MIN_LOOP_SHARE = 0.25  # of the seconds, should the preparation have eaten more than planned
 
 OnSample = Callable[[int, str], None]  # (step, what the model writes by now)
@@ -112,19 +110,6 @@ def train(
     )
 
 
-def sample(model: MiniGPT, tokenizer: Any, *, tokens: int, rng: torch.Generator) -> str:
-    """What the model writes from nothing, at SAMPLE_TEMPERATURE. rng: on the CPU."""
-    device = next(model.parameters()).device
-    cache = Cache(model.config, length=min(tokens + 1, model.config.context), device=device)
-    ids = [_first_token(tokenizer)]
-    with torch.inference_mode():
-        while len(ids) < cache.length:
-            logits = model(torch.tensor([ids[-1:]], device=device), cache=cache)[0, -1]
-            chances = (logits.cpu() / SAMPLE_TEMPERATURE).softmax(-1)
-            ids.append(int(torch.multinomial(chances, 1, generator=rng)))
-    return str(tokenizer.decode(ids[1:], skip_special_tokens=True))
-
-
 def _first_token(tokenizer: Any) -> int:
     """A new line: what stands in front of a paragraph in any text."""
     found = tokenizer("\n", add_special_tokens=False)["input_ids"]
@@ -138,10 +123,10 @@ def _watch(
     part = corpus.held_out_ids[:VALIDATION_TOKENS]
 
     def show(model: MiniGPT) -> None:
-        rng = torch.Generator().manual_seed(0)
-        model.eval()
-        text = sample(model, corpus.tokenizer, tokens=SAMPLE_TOKENS, rng=rng)
+        start = [_first_token(corpus.tokenizer)]
+        ids = continuation(model, start, tokens=SAMPLE_TOKENS, sampling=SAMPLING)
         model.train()
+        text = str(corpus.tokenizer.decode(ids, skip_special_tokens=True))
         progress.say("train", f"it writes: {' '.join(text.split())!r}")
         if on_sample is not None:
             on_sample(run.step, text)
