@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from hub_utils.errors import LabError
 from training.gpt.config import ModelConfig
+from training.gpt.feed_forward import MixtureOfExperts
 from training.gpt.formats import CLASSES, Format, native_format, why_not_native
-from training.gpt.model import MiniGPT, MixtureOfExperts
+from training.gpt.model import MiniGPT
 
 Pairs = Iterator[tuple[Tensor, Tensor]]  # (a view into MiniGPT, the same weights over there)
 TANH_GELUS = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")  # one formula, three names
@@ -100,7 +101,8 @@ def _llama_block(block: Any, layer: Any) -> Pairs:
     if hasattr(layer.mlp, "experts"):
         yield from _experts(block.feed_forward, layer.mlp)
     else:
-        yield from _rows(block.feed_forward.up, layer.mlp.gate_proj, layer.mlp.up_proj)
+        yield from _rows(block.feed_forward.gate, layer.mlp.gate_proj)
+        yield from _rows(block.feed_forward.up, layer.mlp.up_proj)
         yield from _rows(block.feed_forward.down, layer.mlp.down_proj)
 
 
@@ -109,7 +111,9 @@ def _experts(ours: Any, theirs: Any) -> Pairs:
         yield ours.router.weight, theirs.gate.weight
     alone = [ours]  # a mixture of one is a plain feed-forward here
     for number, expert in enumerate(getattr(ours, "experts", alone)):
-        yield expert.up.weight, theirs.experts.gate_up_proj[number]
+        gate, up = theirs.experts.gate_up_proj[number].chunk(2)
+        yield expert.gate.weight, gate
+        yield expert.up.weight, up
         yield expert.down.weight, theirs.experts.down_proj[number]
 
 

@@ -16,23 +16,28 @@ import math
 import torch
 from torch import Tensor
 
+Rope = tuple[Tensor, Tensor]  # cosines and sines, (t, d/2) each
 
-def rope_tables(context: int, size: int, theta: float = 10_000.0) -> tuple[Tensor, Tensor]:
-    """cos and sin of the angle place · theta^(-2i/d), each (t, d).
 
-    Pair i is made of the coordinates i and i + d/2, as in transformers' Llama, so every angle
-    stands in the table twice. Source: Su et al. 2021, https://arxiv.org/abs/2104.09864.
+def rope_tables(context: int, size: int, theta: float = 10_000.0) -> Rope:
+    """cos and sin of the angles place · theta^(-2i/d), each (t, d/2).
+
+    Source: Su et al. 2021, https://arxiv.org/abs/2104.09864, section 3.2.
     """
     speeds = 1.0 / theta ** (torch.arange(0, size, 2).float() / size)  # (d/2,)
     angles = torch.arange(context).float()[:, None] * speeds  # (t, d/2)
-    angles = torch.cat((angles, angles), dim=-1)  # (t, d)
     return angles.cos(), angles.sin()
 
 
 def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Turn each pair of (b, h, t, d) by its angle: (x₁, x₂) -> (x₁c - x₂s, x₂c + x₁s)."""
+    """Turn each pair of (b, h, t, d) by its angle: (x₁, x₂) -> (x₁·cos - x₂·sin, x₂·cos + x₁·sin).
+
+    Pair i is made of the coordinates i and i + d/2, as in transformers' Llama.
+    """
     first, second = x.chunk(2, dim=-1)  # (b, h, t, d/2)
-    return x * cosines + torch.cat((-second, first), dim=-1) * sines
+    cosines, sines = cosines.to(x.dtype), sines.to(x.dtype)
+    turned = (first * cosines - second * sines, second * cosines + first * sines)
+    return torch.cat(turned, dim=-1)  # (b, h, t, d)
 
 
 def alibi_slopes(heads: int) -> Tensor:
