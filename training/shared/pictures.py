@@ -34,10 +34,11 @@ def draw_curve(
     along: str = "step",
     label: str = "optimizer step",
     unit: str = "loss",
+    scale: str = "log",
 ) -> None:
     """The loss of each step, its moving mean, and `validation` where a step has one.
 
-    along: the key that gives the horizontal place.
+    along: the key that gives the horizontal place. scale: of the losses, "log" or "linear".
     """
     import numpy as np
 
@@ -51,6 +52,5 @@ def draw_curve(
     measured = [(p[along], p["validation"]) for p in history if "validation" in p]
     if measured:
         axes.plot(*zip(*measured, strict=True), "o-", color=ORANGE, label="validation")
-    axes.set(xlabel=label, ylabel=unit)
-    axes.set_yscale("log")
+    axes.set(xlabel=label, ylabel=unit, yscale=scale)
     axes.legend()

@@ -73,7 +73,7 @@ def test_figures_for_programs_are_those_that_were_measured(folder, outcome):
     assert (folder / "pictures" / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_front_matter_has_loss_first_and_bits_per_byte(folder, outcome):
+def test_the_front_matter_has_bits_per_byte_first(folder, outcome):
     metadata = front_matter((folder / "README.md").read_text("utf-8"))
     assert metadata["pipeline_tag"] == "text-generation"
     assert metadata["library_name"] == "transformers"

@@ -16,13 +16,14 @@ def drawn(history, **options):
 
 
 def test_the_curve_has_every_step_a_mean_and_the_validations():
-    axes, lines = drawn(HISTORY, along="seconds", label="seconds", unit="nats")
+    axes, lines = drawn(HISTORY, along="seconds", label="seconds", unit="nats", scale="linear")
     assert lines["each step"].get_xdata()[-1] == 25
     assert list(lines["validation"].get_xdata()) == [5, 10, 15, 20, 25]
     mean = lines["mean of 2"]
     assert mean.get_ydata()[0] == pytest.approx((4 + 2) / 2)
     assert mean.get_xdata()[0] == 1.0  # drawn where its last step is
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("seconds", "nats")
+    shown = (axes.get_xlabel(), axes.get_ylabel(), axes.get_yscale())
+    assert shown == ("seconds", "nats", "linear")
 
 
 def test_a_run_without_validations_has_no_line_for_them():
