@@ -54,7 +54,7 @@ def metric(figure: Metric | None, language: Language) -> str:
     if figure is None:
         return ""
     said = f"{escape(figure.name.replace('_', ' ').lower())} {figure.value:.3f}"
-    return f"{said} {say('model.lower', language)}" if figure.type in LOWER_IS_BETTER else said
+    return say("model.lower", language, figure=said) if figure.type in LOWER_IS_BETTER else said
 
 
 def notice(state: SlotState[Any], job: JobState | None, command: str, language: Language) -> str:

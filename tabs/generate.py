@@ -193,7 +193,9 @@ class _Answer:
         self._wish, self._served, self._language = wish, served, language
         self._began = perf_counter()
         words = {key: say(f"generate.{key}", language) for key in WORDS}
-        self._tellings = [Telling(self._title(run), wish.prompt, words) for run in runs]
+        self._tellings = [
+            Telling(self._title(run), wish.prompt, words, first=run is runs[0]) for run in runs
+        ]
 
     def lanes(self, *, end: bool = False) -> list[str]:
         """The value of every lane; "" for one that is not used."""

@@ -147,7 +147,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{name} 为 {given}，应在 {low} 与 {high} 之间。",
     ),
     # which model answers: provenance and notices
-    "model.lower": ("(lower is better)", "（越低越好）"),
+    "model.lower": ("{figure} (lower is better)", "{figure}（越低越好）"),
     "model.choice": ("Model", "模型"),
     "model.unknown": (
         "{repo} is not a model of this namespace that this tab can serve; pick one in the list.",

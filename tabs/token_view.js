@@ -1,6 +1,7 @@
 // A lane of the Generate tab. Its value is lines of JSON that only grow while a text is made, so
 // that each update costs what is new:
-//   {"title", "prompt", "words"}       first: what to show around the text
+//   {"title", "prompt", "words", "first"}  at first: what to show around the text, and whether
+//                                      to bring it in sight, as a phone needs
 //   ["text", p, [["other", p], …], n]  a token, its probability, the likeliest ones; it is the n-th
 //   {"say"}                            a line beside the title, replacing the one before
 //   {"end"}                            nothing comes any more
@@ -9,7 +10,7 @@
 const SURE = [0.5, 0.2, 0.05, 0.01]; // borders of the classes p0 (sure) … p4
 const find = (name) => element.querySelector(".lab-lane" + name);
 const lane = find(""), text = find("-text"), list = find("-next ol");
-let seen = "", tokens = [], words = {}, picked = -1, follow = true;
+let seen = "", tokens = [], words = {}, follow = true;
 
 const made = (tag, className, content) => {
   const node = document.createElement(tag);
@@ -22,9 +23,10 @@ const percent = (p) => (p < 0.001 ? "< 0.1 %" : (p * 100).toFixed(p >= 0.0995 ? 
 const spans = () => text.querySelectorAll(".lab-token");
 
 function reset() {
-  [seen, tokens, picked, follow] = ["", [], -1, true];
+  [seen, tokens, follow] = ["", [], true];
   text.replaceChildren();
   list.replaceChildren();
+  list.removeAttribute("aria-live"); // nobody wants every token read out
   find("-speed").textContent = "";
   lane.hidden = true;
 }
@@ -38,6 +40,8 @@ function begin(head) {
   find("-hint").textContent = words.hint;
   text.setAttribute("aria-label", words.text);
   text.append(made("span", "lab-prompt", head.prompt));
+  const below = lane.getBoundingClientRect().top > window.innerHeight - 120;
+  if (head.first && below) lane.scrollIntoView({ block: "start" });
 }
 
 function token([piece, p, candidates, chosen]) {
@@ -81,7 +85,8 @@ function pick(at, focus) {
   all[at].setAttribute("aria-pressed", "true");
   all[at].tabIndex = 0;
   if (focus) all[at].focus();
-  [picked, follow] = [at, false];
+  follow = false;
+  list.setAttribute("aria-live", "polite");
   show(at);
 }
 

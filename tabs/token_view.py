@@ -23,7 +23,7 @@ TEMPLATE = """<figure class="lab-lane" hidden>
 <figcaption><span class="lab-lane-title"></span> <span class="lab-lane-speed"></span></figcaption>
 <div class="lab-lane-text" role="group"></div>
 <aside class="lab-lane-next">
-<h4></h4><ol aria-live="polite"></ol><p class="lab-lane-hint"></p>
+<h4></h4><ol></ol><p class="lab-lane-hint"></p>
 </aside>
 </figure>"""
 
@@ -43,12 +43,14 @@ def token_view(elem_id: str) -> Any:
 class Telling:
     """The value of a view, as it grows."""
 
-    def __init__(self, title: str, prompt: str, words: Mapping[str, str]) -> None:
-        """`words`: next, hint, text, chosen; see token_view.js."""
+    def __init__(
+        self, title: str, prompt: str, words: Mapping[str, str], *, first: bool = True
+    ) -> None:
+        """`words`: next, hint, text, chosen; see token_view.js. The `first` lane comes in sight."""
         shown = prompt if len(prompt) <= PROMPT_SHOWN else "…" + prompt[-PROMPT_SHOWN:]
         self.value = ""
         self._tokens = 0
-        self._line({"title": title, "prompt": shown, "words": dict(words)})
+        self._line({"title": title, "prompt": shown, "words": dict(words), "first": first})
 
     def show(self, steps: list[Step], say: str) -> str:
         """Take up the steps that are new; the value."""

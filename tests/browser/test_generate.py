@@ -199,6 +199,7 @@ def test_a_phone_in_chinese_reads_everything_in_one_direction(
     page.get_by_label("与另一个温度并排").check()
     page.locator("#generate-examples button").first.click()
     done(page)
+    expect(page.locator("#generate-lane-0 .lab-lane-title")).to_be_in_viewport()
     expect(page.locator("#generate-lane-1 .lab-lane-title")).to_have_text("温度 1.2")
     expect(page.locator("#generate-legend")).to_contain_text("低于 1 %")
     page.locator("#generate-lane-0 .lab-token").nth(2).click()

@@ -106,8 +106,10 @@ def project_imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found.add(node.module or "")
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     ours = ("tabs", "training", "hub_utils")
-    return {name.replace(".", "/") for name in found if name.split(".")[0] in ours}
+    paths = {name.replace(".", "/") for name in found if name.split(".")[0] in ours}
+    return {path for path in paths if (ROOT / path).is_dir() or (ROOT / f"{path}.py").is_file()}
 
 
 def test_the_card_configures_a_space_for_zerogpu(downloaded, model, tale):

@@ -26,7 +26,9 @@ def lines(value: str) -> list[Any]:
 
 def test_the_first_line_says_what_is_around_the_text():
     telling = Telling("Temperature 1", "Once", WORDS)
-    assert lines(telling.value) == [{"title": "Temperature 1", "prompt": "Once", "words": WORDS}]
+    head = {"title": "Temperature 1", "prompt": "Once", "words": WORDS, "first": True}
+    assert lines(telling.value) == [head]
+    assert not lines(Telling("", "", WORDS, first=False).value)[0]["first"]
 
 
 def test_of_a_long_prompt_the_end_is_shown():
