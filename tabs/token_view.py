@@ -49,19 +49,23 @@ class Telling:
         """`words`: next, hint, text, chosen; see token_view.js. The `first` lane comes in sight."""
         shown = prompt if len(prompt) <= PROMPT_SHOWN else "…" + prompt[-PROMPT_SHOWN:]
         self.value = ""
-        self._tokens = 0
+        self._tokens, self._said, self._ended = 0, "", False
         self._line({"title": title, "prompt": shown, "words": dict(words), "first": first})
 
     def show(self, steps: list[Step], say: str) -> str:
         """Take up the steps that are new; the value."""
         self._lines(_token(step) for step in steps[self._tokens :])
         self._tokens = len(steps)
-        self._line({"say": say})
+        if say != self._said:
+            self._said = say
+            self._line({"say": say})
         return self.value
 
     def end(self) -> str:
         """Nothing more comes; the value."""
-        self._line({"end": True})
+        if not self._ended:
+            self._ended = True
+            self._line({"end": True})
         return self.value
 
     def _line(self, content: object) -> None:

@@ -61,6 +61,15 @@ def test_an_update_costs_what_is_new():
     assert telling.end().startswith(after[0])
 
 
+def test_what_has_ended_costs_nothing_while_others_go_on():
+    telling = Telling("", "Once", WORDS)
+    steps = [FakeStep("a")]
+    telling.show(steps, "1")  # type: ignore[arg-type]
+    ended = telling.end()
+    assert telling.show(steps, "1") == ended == telling.end()  # type: ignore[arg-type]
+    assert lines(ended)[-1] == {"end": True}
+
+
 def test_nothing_that_a_model_writes_is_markup_on_its_way():
     step = FakeStep("<script>", 0.5, (("</b>", 0.5),))
     value = Telling("<i>", "<b>", WORDS).show([step], "<u>")  # type: ignore[list-item]
