@@ -45,7 +45,7 @@ def test_a_token_is_told_with_its_probability_and_the_candidates():
 
 def test_the_place_of_a_token_among_the_candidates():
     steps = [FakeStep("?", 0.5), FakeStep("c"), FakeStep("?"), FakeStep("rare", 0.001)]
-    value = Telling("", "", WORDS).show(steps, "")  # type: ignore[arg-type]
+    value = Telling("", "", WORDS).show(steps, "fast")  # type: ignore[arg-type]
     assert [line[3] for line in lines(value)[1:-1]] == [0, 2, 1, -1]
 
 
