@@ -11,7 +11,7 @@ keys and values, r = h / g, d width of a head, v vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -34,18 +34,18 @@ class Cache:
 
 
 class Network(Protocol):
-    """What decoding needs of a model."""
+    """What decoding needs of a model. A cache is of the network's own kind."""
 
     weights: Weights
 
-    def new_cache(self, *, slots: int, length: int) -> Cache:
+    def new_cache(self, *, slots: int, length: int) -> Any:
         """Room for `slots` texts of up to `length` tokens."""
 
-    def read(self, cache: Cache, ids: Sequence[int], *, slot: int, start: int, all: bool) -> Tensor:
+    def read(self, cache: Any, ids: Sequence[int], *, slot: int, start: int, all: bool) -> Tensor:
         """Read `ids` at positions `start` … of one text; logits (n, v), or of the last (1, v)."""
 
     def step(
-        self, cache: Cache, ids: Sequence[int], *, slots: Sequence[int], starts: Sequence[int]
+        self, cache: Any, ids: Sequence[int], *, slots: Sequence[int], starts: Sequence[int]
     ) -> Tensor:
         """Read one token of each of several texts; logits (n, v)."""
 

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from training.gpt.decoding import Cache, Network
+from training.gpt.decoding import Network
 from training.gpt.sampling import Sampling, choose
+from training.gpt.speculation import Drafts
+
+if TYPE_CHECKING:
+    from training.gpt.engine import Engine
 
 
 @dataclass
@@ -51,18 +56,44 @@ class Window:
 
 
 def continued(
-    network: Network, window: Window, sampling: Sampling, *, count: int, use_cache: bool
+    engine: Engine, window: Window, sampling: Sampling, *, count: int, use_cache: bool
 ) -> Iterator[tuple[int, Tensor]]:
     """Up to `count` new tokens, each with the logits (v,) that it was chosen from."""
+    network = engine.network
     cache = new_cache(network, window, count)
+    drafts = Drafts(engine) if use_cache else None
     while window.new < count:
         if not use_cache:
             window.cached = 0
-        logits = read_on(network, cache, window, slot=0)
+        guess: list[int] = []
+        if drafts is not None and len(window.unread) == 1:
+            most = min(window.room, count - window.new - 1)
+            guess = drafts.propose(cache, window, sampling, most=most)
+        for token, logits in _accepted(network, cache, window, sampling, guess):
+            yield token, logits
+            if token in network.weights.ends:
+                return
+        if drafts is not None:
+            drafts.learn(window.ids)
+
+
+def _accepted(
+    network: Network, cache: Any, window: Window, sampling: Sampling, guess: list[int]
+) -> Iterator[tuple[int, Tensor]]:
+    """The next token, and those after it for as long as the guess was right.
+
+    One pass reads the guess as if it were the text. Each token is then chosen exactly as it would
+    have been alone; where it differs from the guess, what was read behind it is forgotten.
+    """
+    before = window.cached
+    unread = window.unread
+    rows = network.read(cache, unread + guess, slot=0, start=before, all=bool(guess))
+    for n, logits in enumerate(rows):
         token = choose(logits, window.ids[window.start :], window.new, sampling)
+        window.cached = before + len(unread) + n
         window.append(token)
         yield token, logits
-        if token in network.weights.ends:
+        if n < len(guess) and token != guess[n]:
             return
 
 
@@ -90,7 +121,7 @@ def continued_together(
         ]
 
 
-def _next_logits(network: Network, cache: Cache, windows: dict[int, Window]) -> dict[int, Tensor]:
+def _next_logits(network: Network, cache: Any, windows: dict[int, Window]) -> dict[int, Tensor]:
     """Logits after each text: whole prompts one by one, single tokens all at once."""
     long = [slot for slot, window in windows.items() if len(window.unread) != 1]
     logits = {slot: read_on(network, cache, windows[slot], slot=slot) for slot in long}
@@ -105,7 +136,7 @@ def _next_logits(network: Network, cache: Cache, windows: dict[int, Window]) -> 
     return logits
 
 
-def read_on(network: Network, cache: Cache, window: Window, *, slot: int) -> Tensor:
+def read_on(network: Network, cache: Any, window: Window, *, slot: int) -> Tensor:
     """Read what is unread; logits (v,) after the last token."""
     ids = window.unread
     logits = network.read(cache, ids, slot=slot, start=window.cached, all=False)
@@ -113,7 +144,7 @@ def read_on(network: Network, cache: Cache, window: Window, *, slot: int) -> Ten
     return logits[-1]
 
 
-def new_cache(network: Network, window: Window, count: int) -> Cache:
+def new_cache(network: Network, window: Window, count: int) -> Any:
     """A cache for one text."""
     return network.new_cache(slots=1, length=room_needed(window, count))
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from hub_utils.connection import connect
@@ -27,6 +28,7 @@ from hub_utils.weights import refuse_disguised, refuse_only_pickles
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from training.gpt.engine import Engine, Precision
     from training.gpt.generation import Window
     from training.gpt.sampling import Sampling
 
@@ -84,25 +86,50 @@ class TextGenerator:
     """A loaded language model. Safe to use from several threads: each call has its own cache."""
 
     def __init__(
-        self, model: Any, tokenizer: Any, *, repo: str, revision: str | None, away: bool = False
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        repo: str,
+        revision: str | None,
+        away: bool = False,
+        precision: Precision = "float32",
     ) -> None:
-        from training.gpt.decoding import PlainNetwork
+        from training.gpt.engine import plain_engine
         from training.gpt.weights import read_weights
 
         self.repo, self.revision, self.away = repo, revision, away
         self.config = model.config
         self.tokenizer = tokenizer
-        self.network = PlainNetwork(read_weights(model))
+        self.weights = read_weights(model)
+        self._engine = plain_engine(self.weights)
+        self._faster = Thread(target=self._speed_up, args=(precision,), daemon=True)
+        self._faster.start()
 
     @property
     def context(self) -> int:
         """How many tokens the model sees at once."""
-        return self.network.weights.context
+        return self.weights.context
 
     @property
     def parameters(self) -> int:
         """How many weights the model has."""
-        return self.network.weights.parameters
+        return self.weights.parameters
+
+    @property
+    def engine(self) -> Engine:
+        """What decodes now; calls that have begun keep theirs."""
+        return self._engine
+
+    def prepare(self, seconds: float | None = None) -> Engine:
+        """Wait, at most `seconds`, until the fastest engine has been found."""
+        self._faster.join(seconds)
+        return self._engine
+
+    def _speed_up(self, precision: Precision) -> None:
+        from training.gpt.engine import compiled_engine
+
+        self._engine = compiled_engine(self.weights, precision) or self._engine
 
     def generate(
         self,
@@ -164,7 +191,9 @@ class TextGenerator:
         samplings = [replace(chosen, seed=chosen.seed + row) for row in range(len(windows))]
         endings = [_Ending(self.tokenizer, window.ids, stop) for window in windows]
         texts: list[list[int]] = [[] for _ in windows]
-        for tokens in continued_together(self.network, windows, samplings, count=max_new_tokens):
+        for tokens in continued_together(
+            self._engine.network, windows, samplings, count=max_new_tokens
+        ):
             for text, ending, token in zip(texts, endings, tokens, strict=True):
                 if token is not None and not ending.found:
                     text.append(token)
@@ -180,7 +209,7 @@ class TextGenerator:
     def _window(self, ids: Sequence[int], count: int) -> Window:
         from training.gpt.generation import Window
 
-        weights = self.network.weights
+        weights = self.weights
         if not len(ids) and weights.begin is not None:
             ids = [weights.begin]
         found = [int(id) for id in ids]
@@ -200,7 +229,7 @@ class TextGenerator:
 
         ending = _Ending(self.tokenizer, window.ids, stop)
         for token, logits in continued(
-            self.network, window, sampling, count=count, use_cache=use_cache
+            self._engine, window, sampling, count=count, use_cache=use_cache
         ):
             yield token, logits
             if stop and ending.push(token):
@@ -221,9 +250,9 @@ class TextGenerator:
         printer, words = Printer(self.tokenizer, window.ids), StopWords(stop)
         seconds, began = 0.0, time.perf_counter()
         for token, logits in continued(
-            self.network, window, sampling, count=count, use_cache=use_cache
+            self._engine, window, sampling, count=count, use_cache=use_cache
         ):
-            last = window.new == count or token in self.network.weights.ends
+            last = window.new == count or token in self.weights.ends
             text = words.push(printer.push(token, last=last), last=last)
             probability, candidates = self._shown(logits, token, window.ids[-2])
             seconds += time.perf_counter() - began

@@ -22,12 +22,16 @@ def folder(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def writer(folder):
-    return load(folder)
+    made = load(folder)
+    made.prepare()
+    return made
 
 
 @pytest.fixture(scope="module")
 def llama(tmp_path_factory):
-    return load(save_stock_model("llama", tmp_path_factory.mktemp("only-llama")))
+    made = load(save_stock_model("llama", tmp_path_factory.mktemp("only-llama")))
+    made.prepare()
+    return made
 
 
 def greedy_by_transformers(folder, ids, count):
@@ -46,8 +50,8 @@ def test_greedy_tokens_are_transformers(writer, folder):
 
 def test_logits_are_transformers(writer, folder):
     ids = writer.encode("The wolf said, who is there?")
-    cache = writer.network.new_cache(slots=1, length=len(ids))
-    ours = writer.network.read(cache, ids, slot=0, start=0, all=True)
+    cache = writer.engine.network.new_cache(slots=1, length=len(ids))
+    ours = writer.engine.network.read(cache, ids, slot=0, start=0, all=True)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     with torch.inference_mode():
         torch.testing.assert_close(ours, model(torch.tensor([ids])).logits[0], atol=1e-4, rtol=0)
@@ -133,8 +137,8 @@ def test_streamed_tokens_are_the_generated_ones(llama):
 def test_candidates_are_the_models_likeliest_tokens(llama):
     ids = llama.encode(PROMPT)
     (step,) = llama.stream(PROMPT, 1, temperature=1.5, top_k=3, seed=0)
-    cache = llama.network.new_cache(slots=1, length=len(ids))
-    logits = llama.network.read(cache, ids, slot=0, start=0, all=False)[0]
+    cache = llama.engine.network.new_cache(slots=1, length=len(ids))
+    logits = llama.engine.network.read(cache, ids, slot=0, start=0, all=False)[0]
     probabilities = [probability for _, probability in step.candidates]
     assert len(probabilities) == 10
     assert probabilities == sorted(probabilities, reverse=True)
@@ -162,12 +166,12 @@ def test_a_token_that_ends_texts_is_the_last_one(llama):
     ids = llama.encode(PROMPT)
     free = list(llama.generate(ids, NEW))
     end = free[5]
-    llama.network.weights.__dict__["ends"] = frozenset([end])
+    llama.weights.__dict__["ends"] = frozenset([end])
     try:
         assert list(llama.generate(ids, NEW)) == free[: free.index(end) + 1]
         assert llama.generate_batch([ids], NEW) == [free[: free.index(end) + 1]]
     finally:
-        llama.network.weights.__dict__["ends"] = frozenset([299])
+        llama.weights.__dict__["ends"] = frozenset([299])
 
 
 def test_no_new_tokens_are_none(llama):
