@@ -63,9 +63,11 @@ class Block(nn.Module):
         remember: Remember | None = None,
     ) -> Tensor:
         """(b, t, w) -> (b, t, w)."""
-        heard = self.attention(self.attention_norm(x), rope=rope, mask=mask, remember=remember)
+        heard: Tensor = self.attention(
+            self.attention_norm(x), rope=rope, mask=mask, remember=remember
+        )
         x = x + self.dropout(heard)
-        thought = self.feed_forward(self.feed_forward_norm(x))
+        thought: Tensor = self.feed_forward(self.feed_forward_norm(x))
         return x + self.dropout(thought)
 
 

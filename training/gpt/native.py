@@ -129,9 +129,9 @@ def _gpt2_block(block: Any, layer: Any) -> Pairs:
 def _rows(ours: nn.Linear, *theirs: nn.Linear) -> Pairs:
     """One matrix here whose rows are several matrices there."""
     sizes = [other.out_features for other in theirs]
-    yield from zip(ours.weight.split(sizes), (other.weight for other in theirs), strict=True)
+    yield from zip(torch.split(ours.weight, sizes), (other.weight for other in theirs), strict=True)
     if ours.bias is not None:
-        for bias, other in zip(ours.bias.split(sizes), theirs, strict=True):
+        for bias, other in zip(torch.split(ours.bias, sizes), theirs, strict=True):
             yield from _bias(bias, other)
 
 

