@@ -6,6 +6,7 @@ without a stock format has samples too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ PROMPTS = 3
 PROMPT_CHARACTERS = 40
 UNSPACED_CHARACTERS = 12  # of a prompt in a script without spaces
 LOOK_TOKENS = 400  # of the held-out part, for the beginning of a line
+SENTENCE_END = re.compile(r"""[.!?]['"’”]*\s+|[。！？][’”」]*""")
+WORD_END = re.compile(r"\s+")
 SAMPLE_TOKENS = 160
 SAMPLING = Sampling(temperature=0.8, top_k=50)
 
@@ -83,11 +86,20 @@ def continuation(
 
 
 def _beginning(text: str) -> str:
-    """The first words of the first whole line with several; else of the text."""
+    """The first words of the first whole line that has several, else of a sentence."""
     lines = [line.strip() for line in text.split("\n")]
     whole = [line for line in lines[1:-1] if len(line) >= PROMPT_CHARACTERS // 2]
-    line = (whole or [text.strip() or "\n"])[0]
+    line = whole[0] if whole else _sentence(text.strip())
     if len(line) <= PROMPT_CHARACTERS:
         return line
     words, space, _ = line[:PROMPT_CHARACTERS].rpartition(" ")
     return words if space else line[:UNSPACED_CHARACTERS]
+
+
+def _sentence(text: str) -> str:
+    """`text` from its first sentence on that is whole, else from its second word, else all."""
+    for end in (SENTENCE_END, WORD_END):
+        rest = " ".join(end.split(text, maxsplit=1)[-1].split())
+        if PROMPT_CHARACTERS // 2 <= len(rest) < len(text):
+            return rest
+    return " ".join(text.split()) or "\n"

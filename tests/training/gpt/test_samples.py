@@ -7,7 +7,7 @@ from training.gpt.config import TrainConfig
 from training.gpt.data import Source, Texts, corpus_of
 from training.gpt.inference import TextGenerator
 from training.gpt.native import to_stock
-from training.gpt.samples import Sampling, continuation, prompts_of, write_samples
+from training.gpt.samples import Sampling, _beginning, continuation, prompts_of, write_samples
 from training.gpt.tokenizer import train_tokenizer
 
 
@@ -26,6 +26,21 @@ def test_prompts_are_the_first_words_of_held_out_lines(corpus):
         line = next(line for line in lines if line.startswith(prompt))
         assert line == prompt or line[len(prompt)] == " "
         assert 10 <= len(prompt) <= 40
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        ("ired him to go. The king was glad of it and gave a feast", "The king was glad of it and gave a feast"),
+        ("ired. ‘Who is there?’ said the wolf to the seven little kids.", "‘Who is there?’ said the wolf to the"),
+        ("ired him first to perform another task than before", "him first to perform another task than"),
+        ("里有一座城堡。从前有一个国王住在很大的森林里的城堡里面和他的女儿", "从前有一个国王住在很大的森林里的城堡里面和他的女儿"),
+        ("short", "short"),
+        ("", "\n"),
+    ],
+)  # fmt: skip
+def test_without_lines_a_prompt_begins_with_a_sentence_or_at_least_a_word(text, prompt):
+    assert _beginning(text) == prompt
 
 
 def test_prompts_are_found_in_a_text_without_lines_or_spaces():
