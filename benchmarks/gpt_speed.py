@@ -88,7 +88,7 @@ def models(corpus: Any, seconds: float) -> Iterator[tuple[str, Any]]:
     torch.manual_seed(0)
     yield "random", _endless(to_stock(MiniGPT(shape().model_config(VOCABULARY))))
     with tempfile.TemporaryDirectory() as folder:
-        progress = Progress(quiet=True)
+        progress = Progress("gpt", Path(folder), quiet=True)
         made = train(corpus, shape(seconds), output=Path(folder), progress=progress)
     yield "trained", _endless(to_stock(made.model.cpu()))
 

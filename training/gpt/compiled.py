@@ -190,7 +190,8 @@ class _Packer:
 
 def _stored(panels: np.ndarray, storage: Storage) -> np.ndarray:
     if storage == "int8":
-        return np.rint(panels).astype(np.int8)
+        whole: np.ndarray = np.rint(panels).astype(np.int8)
+        return whole
     if storage == "bfloat16":
         rounded = torch.from_numpy(panels).to(torch.bfloat16)
         bits: np.ndarray = rounded.view(torch.int16).numpy().view(np.uint16)

@@ -8,7 +8,10 @@ from transformers import AutoModelForCausalLM
 from hub_utils.errors import LabError, UnsafeWeightsError
 from hub_utils.push import push_folder
 from tests.training.gpt.stock_models import CONTEXT, save_stock_model
+from training.gpt.engine import plain_engine
+from training.gpt.generation import Window, continued
 from training.gpt.inference import load
+from training.gpt.sampling import Sampling
 
 KINDS = ("llama", "mixtral", "gpt2")
 PROMPT = "Once upon a time"
@@ -74,6 +77,26 @@ def test_a_batch_is_each_text_alone(writer, options):
         for row, ids in enumerate(prompts)
     ]
     assert together == alone
+
+
+def test_plain_torch_makes_the_same_tokens_as_what_replaces_it(writer, folder):
+    ids = writer.encode(PROMPT)
+    compiled = list(writer.generate(ids, NEW))
+    weights = writer.weights
+    plain = continued(
+        plain_engine(weights), Window(ids, weights.context), Sampling(), count=NEW, use_cache=True
+    )
+    assert [token for token, _ in plain] == compiled
+
+
+def test_rounded_weights_are_close(folder, writer):
+    rounded = load(folder, precision="bfloat16").prepare().network
+    ids = writer.encode(PROMPT)
+    ours, exact = (
+        net.read(net.new_cache(slots=1, length=len(ids)), ids, slot=0, start=0, all=True)
+        for net in (rounded, writer.engine.network)
+    )
+    assert (ours - exact).norm() < 0.02 * exact.norm()
 
 
 def test_a_seed_gives_its_text_again_and_none_a_new_one(llama):

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,13 @@ def test_what_followed_before_is_expected_again():
 
 def test_a_mixture_of_experts_is_left_to_plain_torch():
     assert compiled_engine(read_weights(stock_model("mixtral")), "float32") is None
+
+
+def test_without_numba_there_is_no_compiled_engine(weights, monkeypatch):
+    for name in ("compiled", "kernels", "tiles"):
+        monkeypatch.delitem(sys.modules, f"training.gpt.{name}")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert compiled_engine(weights, "float32") is None
 
 
 def test_the_compiled_engine_knows_its_pace(weights):
