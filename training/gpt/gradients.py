@@ -51,7 +51,7 @@ class Backward:
         share = 1 / len(mine)
         run = map if self.pool is None else self.pool.map
         jobs = zip(self._replicas, parts, strict=False)  # a small batch leaves cores without one
-        losses = list(run(lambda job: self._part(*job, share), jobs))
+        losses = list(run(lambda job: self._part(job[0], job[1], share), jobs))
         self._gather(len(parts))
         return sum(losses)
 
@@ -62,7 +62,7 @@ class Backward:
                 weight.grad.zero_()
         total = 0.0
         rows = rows.to(self._accelerator.device)
-        for piece in rows.split(self._piece_rows(rows.shape[1] - 1)):
+        for piece in torch.split(rows, self._piece_rows(rows.shape[1] - 1)):
             with torch.autocast(
                 self._hardware.device, torch.bfloat16, enabled=self._hardware.bfloat16
             ):

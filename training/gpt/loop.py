@@ -105,7 +105,7 @@ def fit(
     with one_thread_each() if backward.pool else nullcontext():
         while (used := _used(run, accelerator)) < 1:
             size = schedule.window(used)
-            rows = run.feed.take(max(1, config.batch_tokens // size), size)
+            rows = run.feed.take(schedule.rows(used), size)
             loss = backward(rows)
             torch.nn.utils.clip_grad_norm_(run.model.parameters(), MAX_GRADIENT_NORM)
             run.optimizer.step(schedule.rate(used))

@@ -20,6 +20,8 @@ class Schedule:
     warmup: float
     context: int
     first_context: int
+    batch_tokens: int
+    first_batch_tokens: int
 
     def rate(self, progress: float) -> float:
         """Factor of the peak learning rates: up over `warmup`, then a straight line down to 0."""
@@ -31,13 +33,24 @@ class Schedule:
         """Tokens in a row: short windows first, which are cheaper and teach the nearest first."""
         return self.context if progress >= LONG_FROM else min(self.first_context, self.context)
 
+    def rows(self, progress: float) -> int:
+        """Windows in a batch: small batches first, when every step points in a new direction."""
+        tokens = self.batch_tokens if progress >= LONG_FROM else self.first_batch_tokens
+        return max(1, tokens // self.window(progress))
+
 
 LONG_FROM = 0.4  # of the budget
 
 
 def schedule_of(config: TrainConfig) -> Schedule:
     """The schedule that `config` asks for."""
-    return Schedule(config.warmup, config.context, config.first_context or config.context)
+    return Schedule(
+        warmup=config.warmup,
+        context=config.context,
+        first_context=config.first_context or config.context,
+        batch_tokens=config.batch_tokens,
+        first_batch_tokens=config.first_batch_tokens or config.batch_tokens,
+    )
 
 
 def require_memory(shape: ModelConfig, *, rows: int, available: int | None = None) -> None:

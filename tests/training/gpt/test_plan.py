@@ -26,6 +26,13 @@ def test_windows_grow_to_the_context():
     assert schedule_of(TrainConfig(context=256, first_context=None)).window(0.0) == 256
 
 
+def test_batches_grow_with_the_windows():
+    config = TrainConfig(context=256, first_context=64, batch_tokens=1024, first_batch_tokens=512)
+    schedule = schedule_of(config)
+    assert (schedule.rows(0.0), schedule.rows(1.0)) == (8, 4)
+    assert schedule_of(TrainConfig(context=256, batch_tokens=512)).rows(0.0) == 2
+
+
 def test_a_longer_context_a_wider_model_and_more_rows_need_more_memory():
     least = needed_memory(tiny_config(), rows=1)
     assert needed_memory(tiny_config(context=4096), rows=1) > least
