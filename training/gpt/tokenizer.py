@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 END = "<|endoftext|>"
 CONTINUES = "##"  # in front of a WordPiece token that goes on in the middle of a word
 MIN_FREQUENCY = 2  # a token that occurs once teaches nothing
-MAX_WORD = 1_000_000  # bytes; WordPiece gives up on longer words
+MAX_WORD = 64  # bytes; WordPiece's time grows with the square of a word's length
 
 
 def train_tokenizer(
@@ -116,7 +116,9 @@ def _wordpiece(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     Schuster & Nakajima 2012, as in BERT. A `#` is a word of its own, so that the mark in front of
     a continued token cannot be confused with one in the text: so it reads back exactly.
     """
-    from tokenizers import models, pre_tokenizers, trainers
+    from tokenizers import Regex, models, pre_tokenizers, trainers
+
+    short = pre_tokenizers.Split(Regex(f"#|[^#]{{1,{MAX_WORD}}}"), "isolated")
 
     def empty(vocab: dict[str, int]) -> Tokenizer:
         model = models.WordPiece(
@@ -126,9 +128,7 @@ def _wordpiece(texts: Iterable[str], vocab_size: int) -> Tokenizer:
             max_input_chars_per_word=MAX_WORD,
         )
         made = _byte_level(model)
-        made.pre_tokenizer = pre_tokenizers.Sequence(
-            [made.pre_tokenizer, pre_tokenizers.Split("#", "isolated")]
-        )
+        made.pre_tokenizer = pre_tokenizers.Sequence([made.pre_tokenizer, short])
         made.decoder = _continued_decoder()
         return made
 
