@@ -67,8 +67,9 @@ class Block(nn.Module):
             self.attention_norm(x), rope=rope, mask=mask, remember=remember
         )
         x = x + self.dropout(heard)
-        thought: Tensor = self.feed_forward(self.feed_forward_norm(x))
-        return x + self.dropout(thought)
+        thought = self.feed_forward(self.feed_forward_norm(x))
+        stream: Tensor = x + self.dropout(thought)
+        return stream
 
 
 class MiniGPT(nn.Module):

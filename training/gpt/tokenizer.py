@@ -91,23 +91,37 @@ def _unigram(texts: Iterable[str], vocab_size: int) -> Tokenizer:
         initial_alphabet=_alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
-    return _cut_to(tokenizer, vocab_size)
+    seen: set[str] = set()
+
+    def watched() -> Iterator[str]:
+        for text in texts:
+            seen.update(text)
+            yield text
+
+    tokenizer.train_from_iterator(watched(), trainer)
+    return _in_order(tokenizer, vocab_size, seen="".join(seen))
 
 
-def _cut_to(tokenizer: Tokenizer, vocab_size: int) -> Tokenizer:
-    """The likeliest tokens and every byte: the trainer stops above small sizes."""
+def _in_order(tokenizer: Tokenizer, vocab_size: int, *, seen: str) -> Tokenizer:
+    """Every byte, then the likeliest others, the same from run to run and no more than asked for.
+
+    The trainer numbers its tokens, and scores the bytes that it never saw, in a changing order.
+    """
     from tokenizers import models
 
-    pieces = [tuple(piece) for piece in json.loads(tokenizer.to_str())["model"]["vocab"]]
-    if len(pieces) <= vocab_size:
-        return tokenizer
-    needed = {END, *_alphabet()}
-    others = sorted((piece for piece in pieces if piece[0] not in needed), key=lambda p: -p[1])
-    kept = needed | {token for token, _ in others[: vocab_size - len(needed)]}
-    cut = _byte_level(models.Unigram([piece for piece in pieces if piece[0] in kept]))
-    cut.add_special_tokens([END])
-    return cut
+    pieces = json.loads(tokenizer.to_str())["model"]["vocab"]
+    scores = {token: round(score, 4) for token, score in pieces}  # the last digits change too
+    needed = [END, *_alphabet()]
+    written = tokenizer.pre_tokenizer.pre_tokenize_str(seen)
+    known = set().union(*(word for word, _ in written))
+    unseen = set(needed) - known
+    lowest = min((scores[token] for token in scores.keys() - unseen), default=0.0)
+    others = sorted(scores.keys() - set(needed), key=lambda token: (-scores[token], token))
+    tokens = [*needed, *others[: vocab_size - len(needed)]]
+    scored = [(token, lowest if token in unseen else scores[token]) for token in tokens]
+    ordered = _byte_level(models.Unigram(scored))
+    ordered.add_special_tokens([END])
+    return ordered
 
 
 def _wordpiece(texts: Iterable[str], vocab_size: int) -> Tokenizer:
@@ -137,14 +151,13 @@ def _wordpiece(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocab_size,
         min_frequency=MIN_FREQUENCY,
-        initial_alphabet=_alphabet(),
+        # As special tokens they get their ids first: else ties are broken in an order that changes.
+        special_tokens=[END, *every_byte],
         continuing_subword_prefix=CONTINUES,
         show_progress=False,
     )
     learner.train_from_iterator(texts, trainer)
-    learned = sorted(learner.get_vocab(), key=learner.get_vocab().__getitem__)
-    tokens = list(dict.fromkeys(chain([END], every_byte, learned)))[:vocab_size]
-    tokenizer = empty({token: number for number, token in enumerate(tokens)})
+    tokenizer = empty(learner.get_vocab())
     tokenizer.add_special_tokens([END])
     return tokenizer
 

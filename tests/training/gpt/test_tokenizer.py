@@ -88,6 +88,7 @@ def test_auto_tokenizer_opens_it_beside_a_stock_model(kind, tokenizers, tmp_path
 def test_same_text_gives_the_same_tokenizer(kind, tokenizers):
     again = train_tokenizer(kind, iter(STORY), vocab_size=SIZES[kind])
     assert again.get_vocab() == tokenizers[kind].get_vocab()
+    assert again.encode("".join(STRANGE)) == tokenizers[kind].encode("".join(STRANGE))
 
 
 def test_characters_come_first_in_the_order_of_their_code_points():
