@@ -110,7 +110,8 @@ def _in_order(tokenizer: Tokenizer, vocab_size: int, *, seen: str) -> Tokenizer:
     from tokenizers import models
 
     pieces = json.loads(tokenizer.to_str())["model"]["vocab"]
-    scores = {token: round(score, 4) for token, score in pieces}  # the last digits change too
+    # The last digits change too; a text without words leaves no scores at all.
+    scores = {token: round(score or 0.0, 4) for token, score in pieces}
     needed = [END, *_alphabet()]
     written = tokenizer.pre_tokenizer.pre_tokenize_str(seen)
     known = set().union(*(word for word, _ in written))

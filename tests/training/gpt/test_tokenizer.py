@@ -129,3 +129,9 @@ def test_vocabulary_that_the_text_does_not_fill_is_refused_with_what_it_gives(ki
 def test_text_without_characters_is_refused():
     with pytest.raises(DataError, match="text is empty"):
         train_tokenizer("char", ["", ""], vocab_size=0)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "wordpiece", "unigram"])
+def test_empty_text_gives_no_more_than_the_bytes(kind):
+    with pytest.raises(DataError, match="no more than"):
+        train_tokenizer(kind, [""], vocab_size=600)
