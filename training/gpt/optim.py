@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from training.gpt.attention import Attention
 from training.gpt.config import TrainConfig
-from training.gpt.model import Attention, FeedForward, MiniGPT
+from training.gpt.feed_forward import FeedForward
+from training.gpt.model import MiniGPT
 
 BETAS = (0.9, 0.95)
 # Steps of x ← ax + b(xxᵀ)x + c(xxᵀ)²x, each the best for what the one before left: singular values
