@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="The page of LLM Core Lab.")
     parser.add_argument("--train-missing", action="store_true", help="train what is not published")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as by Ctrl-C
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell may start us with Ctrl-C ignored
+        signal.signal(ending, signal.default_int_handler)
     try:
         build_app(Settings.from_env()).launch(train_missing=options.train_missing)
     except LabError as error:
