@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hub_utils.errors import SettingsError
 from training.bert.config import TrainConfig
 from training.bert.gradients import Backward, Feed
 from training.bert.model import body_parameters, head_parameters, new_layer_parameters
 from training.shared import checkpoint, seed
 from training.shared.checkpoint import Checkpoint
 from training.shared.device import one_thread_each
+from training.shared.processes import agreed
 from training.shared.progress import Progress
 from training.shared.schedule import Budget, one_cycle
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MAX_GRADIENT_NORM = 1.0
 BETAS = (0.9, 0.98)
 # Settings that may differ between a run and its resumption.
-_FREE = ("checkpoint_seconds",)
+MAY_DIFFER = ("checkpoint_seconds",)
 
 
 @dataclass
@@ -156,27 +156,6 @@ def restore(run: Run, found: Checkpoint) -> None:
     run.step, run.seconds = state["step"], state["seconds"]
     run.budget = Budget(**state["budget"])
     seed.restore_torch(_under("rng.", found.tensors))
-
-
-def require_same(config: TrainConfig, found: Checkpoint) -> None:
-    """Raises SettingsError if the checkpoint was made with other settings."""
-    now, then = asdict(config), found.state["config"]
-    for name, value in now.items():
-        if name not in _FREE and then.get(name) != value:
-            raise SettingsError(
-                f"The run to resume has {name}={then.get(name)!r}, not {value!r}.",
-                hint="Give the same options, or start over without --resume.",
-            )
-
-
-def agreed(value: float, accelerator: Accelerator) -> float:
-    """The main process's value, in every process: clocks differ, decisions must not."""
-    if accelerator.num_processes == 1:
-        return value
-    from accelerate.utils import broadcast
-
-    box = torch.tensor([value], dtype=torch.float64, device=accelerator.device)
-    return float(broadcast(box, from_process=0).item())
 
 
 def _used(run: Run, accelerator: Accelerator) -> float:

@@ -30,6 +30,7 @@ from training.bert.quantized import quantized_if_faster
 from training.bert.scoring import hidden_of
 from training.shared import checkpoint, seed
 from training.shared.device import Hardware, probe
+from training.shared.processes import agreed
 from training.shared.progress import Progress
 from training.shared.schedule import Budget
 
@@ -130,10 +131,10 @@ def _frozen(
 ) -> int:
     """Layers to freeze: as in the run that is resumed, else as planned by the main process."""
     if found is not None:
-        loop.require_same(config, found)
+        checkpoint.require_same(config, found, free=loop.MAY_DIFFER)
         return int(found.state["frozen"])
     planned = choose_frozen(models.runner(stock), tokens, config)
-    return int(loop.agreed(planned, accelerator))
+    return int(agreed(planned, accelerator))
 
 
 def _feed(

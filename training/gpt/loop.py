@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hub_utils.errors import SettingsError
 from training.gpt.config import TrainConfig
 from training.gpt.gradients import Backward
 from training.gpt.model import MiniGPT
@@ -25,6 +24,7 @@ from training.gpt.plan import schedule_of
 from training.shared import checkpoint, seed
 from training.shared.checkpoint import Checkpoint
 from training.shared.device import one_thread_each
+from training.shared.processes import agreed
 from training.shared.progress import Progress
 from training.shared.schedule import Budget
 
@@ -35,7 +35,7 @@ MAX_GRADIENT_NORM = 1.0
 SAMPLES = 6  # times in a run that it shows what it writes by now
 VALIDATIONS = 10
 # Settings that may differ between a run and its resumption.
-_FREE = ("checkpoint_seconds",)
+MAY_DIFFER = ("checkpoint_seconds",)
 
 
 @dataclass
@@ -167,27 +167,6 @@ def restore(run: Run, found: Checkpoint) -> None:
     run.step, run.seconds, run.tokens = state["step"], state["seconds"], state["tokens"]
     run.history, run.budget = state["history"], Budget(**state["budget"])
     seed.restore_torch(_under("rng.", found.tensors))
-
-
-def require_same(config: TrainConfig, found: Checkpoint) -> None:
-    """Raises SettingsError if the checkpoint was made with other settings."""
-    now, then = asdict(config), found.state["config"]
-    for name, value in now.items():
-        if name not in _FREE and then.get(name) != value:
-            raise SettingsError(
-                f"The run to resume has {name}={then.get(name)!r}, not {value!r}.",
-                hint="Give the same options, or start over without --resume.",
-            )
-
-
-def agreed(value: float, accelerator: Accelerator) -> float:
-    """The main process's value, in every process: clocks differ, decisions must not."""
-    if accelerator.num_processes == 1:
-        return value
-    from accelerate.utils import broadcast
-
-    box = torch.tensor([value], dtype=torch.float64, device=accelerator.device)
-    return float(broadcast(box, from_process=0).item())
 
 
 def _used(run: Run, accelerator: Accelerator) -> float:

@@ -74,7 +74,7 @@ def train(
     require_memory(shape, rows=1)
     found = checkpoint.load(output / "checkpoint") if resume else None
     if found is not None:
-        loop.require_same(config, found)
+        checkpoint.require_same(config, found, free=loop.MAY_DIFFER)
     order = seed.seed_everything(config.seed)
     model = MiniGPT(shape).to(accelerator.device)
     backward = Backward(model, config, hardware=hardware, accelerator=accelerator)

@@ -9,12 +9,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hub_utils.errors import SettingsError
+
 if TYPE_CHECKING:
     import torch
+    from _typeshed import DataclassInstance
 
 POINTER = "current.json"
 
@@ -44,6 +48,22 @@ def save(folder: Path, checkpoint: Checkpoint, *, step: int) -> None:
     _flush(partial)
     partial.replace(folder / POINTER)
     _remove_others(folder, keep=target)
+
+
+def require_same(
+    config: DataclassInstance, checkpoint: Checkpoint, *, free: Collection[str] = ()
+) -> None:
+    """Raises SettingsError if `checkpoint` was made with other settings than `config`.
+
+    free: names of settings that may differ between a run and its resumption.
+    """
+    now, then = asdict(config), checkpoint.state["config"]
+    for name, value in now.items():
+        if name not in free and then.get(name) != value:
+            raise SettingsError(
+                f"The run to resume has {name}={then.get(name)!r}, not {value!r}.",
+                hint="Give the same options, or start over without --resume.",
+            )
 
 
 def load(folder: Path) -> Checkpoint | None:
