@@ -1,0 +1,1 @@
+"""Where the nearest vectors are found: back ends behind one small interface."""
