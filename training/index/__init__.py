@@ -1,0 +1,1 @@
+"""Semantic search: texts become a published, versioned index of passages, found by meaning."""

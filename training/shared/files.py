@@ -1,0 +1,51 @@
+"""Files that are whole or not there, also when the process is killed or the disk is full."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hub_utils.errors import LabError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A place beside `path` to write to; at the end of the block it takes the place of `path`.
+
+    Raises LabError if the disk is full; then, as after any error, `path` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with disk_room(path.parent):
+            yield partial
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_room(folder: Path) -> Iterator[None]:
+    """Inside, a full disk is a sentence that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise LabError(
+                f"The disk is full: a file in {folder} could not be written.",
+                hint="Free some space and run the same command with --resume.",
+            ) from None
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's text as one."""
+    with written(path) as partial:
+        partial.write_text(text, "utf-8")
