@@ -67,9 +67,12 @@ def load_pulled(pulled: Pulled, *, store: str | None = None) -> SearchIndex:
     )
 
 
-def index_texts(documents: Iterable[Document], encoder: Encoder) -> SearchIndex:
+def index_texts(
+    documents: Iterable[Document], encoder: Encoder, *, mapped: bool = True
+) -> SearchIndex:
     """An index in memory: for a small collection of the reader's own.
 
+    mapped: give every passage its place on a map, which takes seconds for thousands.
     Raises LabError if there is no text in it.
     """
     from training.index.keyword import KeywordIndex
@@ -92,7 +95,7 @@ def index_texts(documents: Iterable[Document], encoder: Encoder) -> SearchIndex:
         vectors,
         encoder,
         keyword=KeywordIndex.build(passage.embedded for passage in passages),
-        places=project(vectors),
+        places=project(vectors) if mapped else None,
     )
 
 

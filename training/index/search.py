@@ -154,6 +154,10 @@ class SearchIndex:
         """The vector (d,) of a query."""
         return self._encode(read_query(text).text)
 
+    def ranked(self, wanted: Wanted, depth: int) -> Ranking:
+        """`depth` rows or more, best first, as `search` has them before it folds."""
+        return self._ranked(wanted, depth)[2]
+
     def place(self, query: str | Floats) -> Floats | None:
         """Where a text or vector lies on the map: (2,); None where there is no map."""
         from training.index.map import place
