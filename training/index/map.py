@@ -4,8 +4,8 @@ t-SNE arranges up to LANDMARKS passages; every other passage, and every query, g
 its nearest ones. A passage that already has a place keeps it, so that a build that changes little
 changes little here: only what is new is placed, among what is known.
 
-File: map.parquet with the columns id, x, y, in the order of the index. It lies beside the shards,
-not in them: a new map leaves their bytes alone.
+File: map.parquet with the columns id, text_hash, x, y, in the order of the index. It lies beside
+the shards, not in them: a new map leaves their bytes alone.
 """
 
 from __future__ import annotations
@@ -67,36 +67,39 @@ def place(queries: np.ndarray, vectors: np.ndarray, places: np.ndarray) -> np.nd
     return found
 
 
-def write_map(folder: Path, ids: pa.ChunkedArray | Sequence[str], places: np.ndarray) -> Path:
-    """Write folder/map.parquet; the same places give the same bytes."""
+def write_map(folder: Path, passages: pa.Table, places: np.ndarray) -> Path:
+    """Write folder/map.parquet for `passages` with id and text_hash; same places, same bytes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.table({"id": ids, "x": places[:, 0], "y": places[:, 1]})
+    columns = {"id": passages["id"], "text_hash": passages["text_hash"]}
+    table = pa.table({**columns, "x": places[:, 0], "y": places[:, 1]})
     pq.write_table(table, folder / FILE, compression="zstd")
     return folder / FILE
 
 
-def read_map(folder: Path, ids: pa.ChunkedArray | Sequence[str]) -> np.ndarray | None:
-    """Places (n, 2) of the passages `ids`, NaN where the file has none; None without a file."""
+def read_map(
+    folder: Path, values: pa.ChunkedArray | Sequence[str], *, column: str = "id"
+) -> np.ndarray | None:
+    """Places (n, 2) of the passages with these values, NaN where the file has none.
+
+    column: "id", or "text_hash" for passages of another build. None without a readable file: a map
+    can be drawn again, and search works without.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    path = folder / FILE
-    if not path.exists():
-        return None
     try:
-        table = pq.read_table(path, columns=["id", "x", "y"])
+        table = pq.read_table(folder / FILE, columns=[column, "x", "y"])
     except (pa.ArrowInvalid, OSError):
-        return None  # damaged: a map can be drawn again, and search works without
-    wanted = pa.array(ids) if not isinstance(ids, pa.ChunkedArray) else ids
-    rows = pc.index_in(wanted, value_set=table["id"].combine_chunks())
-    rows = rows.to_numpy(zero_copy_only=False).astype(np.float64)  # null becomes NaN
-    places = np.full((len(rows), 2), np.nan, dtype=np.float32)
-    there = ~np.isnan(rows)
+        return None
+    wanted = values if isinstance(values, pa.ChunkedArray) else pa.array(values, pa.string())
+    rows = pc.index_in(wanted, value_set=table[column].combine_chunks())
+    found = rows.fill_null(-1).to_numpy().astype(np.int64)
+    places = np.full((len(found), 2), np.nan, dtype=np.float32)
     stored = np.column_stack([table["x"].to_numpy(), table["y"].to_numpy()])
-    places[there] = stored[rows[there].astype(np.int64)]
+    places[found >= 0] = stored[found[found >= 0]]
     return places
 
 

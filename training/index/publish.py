@@ -1,0 +1,115 @@
+"""Complete a built index for the Hub: the keyword index, the map, the figures, the card.
+
+A build leaves manifest.json and data/*.parquet in a folder; this adds the rest beside them. Nothing
+written here tells a time or a machine: the same documents give the same bytes, and no commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub_utils.errors import LabError
+from training.index import map as corpus_map
+from training.index.card import Credits, Outcome, card
+from training.index.check import check
+from training.index.keyword import KeywordIndex
+from training.index.manifest import Manifest, read, write
+from training.index.picture import draw_map, grouping
+from training.index.rows import PassageRows
+from training.index.search import SearchIndex
+from training.index.shards import read_shards
+from training.shared.pictures import save_pictures
+from training.shared.publishing import empty, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from hub_utils.connection import Hub
+    from hub_utils.names import RepoId
+    from training.index.encoder import Encoder
+
+KEYWORD = "keyword"
+PICTURES = "pictures"
+
+
+def write_repository(
+    folder: Path,
+    encoder: Encoder,
+    repo: RepoId,
+    *,
+    hub: Hub | None = None,
+    previous: Path | None = None,
+    seed: int = 0,
+) -> Outcome:
+    """Add to a built `folder` all that its repository has besides shards and manifest.
+
+    hub: where the card of the source data set is read. previous: an earlier index, if not in
+    `folder` itself; passages with the same text keep their place on the map.
+    """
+    manifest = read(folder)
+    shards = read_shards(folder, manifest)
+    places = _places(shards.table, shards.vectors, previous or folder, seed=seed)
+    keyword = _write_keyword(folder, shards.table)
+    corpus_map.write_map(folder, shards.table, places)
+    manifest = _described(manifest)
+    write(folder, manifest)
+    index = SearchIndex(
+        PassageRows(shards.table), shards.vectors, encoder, keyword=keyword, places=places
+    )
+    groups = grouping(shards.table, manifest.metadata)
+    empty(folder / PICTURES)
+    save_pictures({"map.png": lambda axes: draw_map(axes, places, groups)}, folder / PICTURES)
+    outcome = Outcome(
+        manifest=manifest,
+        repo=repo,
+        checked=check(index, seed=seed),
+        groups=groups.column if groups else None,
+        columns=tuple(shards.table.column_names),
+        credits=source_credits(manifest, hub=hub),
+        bytes=sum((folder / shard.path).stat().st_size for shard in manifest.shards),
+        keyword_bytes=sum(p.stat().st_size for p in (folder / KEYWORD).iterdir()),
+    )
+    write_json(folder / "evaluation.json", outcome.evaluation_figures())
+    (folder / "README.md").write_text(card(outcome), "utf-8")
+    return outcome
+
+
+def source_credits(manifest: Manifest, *, hub: Hub | None) -> Credits:
+    """Licence and languages as the card of the source data set states them."""
+    from hub_utils.cards import front_matter
+    from hub_utils.pull import pull
+
+    source = manifest.source
+    if hub is None or source.revision is None:
+        return Credits()
+    try:
+        repo = hub.repo(source.name, "dataset")
+        pulled = pull(repo, hub=hub, revision=source.revision, allow=["README.md"])
+        text = (pulled.folder / "README.md").read_text("utf-8")
+    except (LabError, OSError):
+        return Credits()
+    return Credits.of(front_matter(text))
+
+
+def _described(manifest: Manifest) -> Manifest:
+    """The manifest that names what was added."""
+    return replace(manifest, keyword={"path": KEYWORD}, map={"path": corpus_map.FILE})
+
+
+def _places(table: pa.Table, vectors: np.ndarray, previous: Path, *, seed: int) -> np.ndarray:
+    known = corpus_map.read_map(previous, table["text_hash"], column="text_hash")
+    return corpus_map.project(vectors, seed=seed, known=known)
+
+
+def _write_keyword(folder: Path, table: pa.Table) -> KeywordIndex:
+    titles, texts = table["title"].to_pylist(), table["text"].to_pylist()
+    embedded = (
+        f"{title}\n{text}" if title else text for title, text in zip(titles, texts, strict=True)
+    )
+    keyword = KeywordIndex.build(embedded)
+    empty(folder / KEYWORD)
+    keyword.save(folder / KEYWORD)
+    return keyword
