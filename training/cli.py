@@ -17,6 +17,7 @@ from typing import Any
 
 from training.bert import cli as bert
 from training.gpt import cli as gpt
+from training.index import cli as index
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Recipe:
 RECIPES: tuple[Recipe, ...] = (
     Recipe("bert", bert.add_parser),
     Recipe("gpt", gpt.add_parser),
+    Recipe("index", index.add_parser),
 )
 
 

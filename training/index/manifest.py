@@ -18,6 +18,11 @@ from training.shared.files import write_text
 
 FILE = "manifest.json"
 FORMAT = 1
+# Columns that every index has; others are the corpus's metadata.
+COLUMNS = (
+    *("id", "document", "title", "text", "number", "start", "end"),
+    *("text_hash", "document_hash", "embedding"),
+)
 # The only paths that a manifest may name: it comes from a Hub.
 _SHARD_PATH = re.compile(r"data/train-\d{5}-of-\d{5}\.parquet")
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from training.index.stores.base import Rows
 
 # What every index has; other columns are the corpus's metadata.
-COLUMNS = ("id", "document", "title", "text", "number", "start", "end", "text_hash")
+COLUMNS = (
+    *("id", "document", "title", "text", "number", "start", "end"),
+    *("text_hash", "document_hash"),
+)
 NOT_METADATA = frozenset((*COLUMNS, "embedding", "x", "y"))
 CONTEXT_CHARACTERS = 2_000  # on either side
 

@@ -28,12 +28,18 @@ Config = TypeVar("Config", bound="DataclassInstance")  # a recipe's settings
 
 
 def add_common_options(
-    parser: argparse.ArgumentParser, *, presets: Mapping[str, Any], output: Path, repo: str
+    parser: argparse.ArgumentParser,
+    *,
+    presets: Mapping[str, Any],
+    output: Path,
+    repo: str,
+    budget: bool = True,
 ) -> None:
-    """Options that every training recipe has."""
+    """Options that every training recipe has. budget: whether a run can be long or short."""
     parser.add_argument("--preset", default="quick", choices=sorted(presets), help="named settings")
-    parser.add_argument("--max-seconds", type=float, help="plan the training for this long")
-    parser.add_argument("--max-steps", type=int, help="plan the training in optimizer steps")
+    if budget:
+        parser.add_argument("--max-seconds", type=float, help="plan the training for this long")
+        parser.add_argument("--max-steps", type=int, help="plan the training in optimizer steps")
     parser.add_argument("--seed", type=int, help="of the weights and the order (default: 0)")
     parser.add_argument(
         "--output-dir", type=Path, default=output, help=f"work folder (default: {output})"
@@ -57,7 +63,7 @@ def overridden(config: Config, args: argparse.Namespace) -> Config:
     """A preset's settings with those that were given as options."""
     names = {field.name for field in fields(config)}
     given = {n: v for n, v in vars(args).items() if n in names and v is not None}
-    if args.max_steps is not None and args.max_seconds is None:
+    if getattr(args, "max_steps", None) is not None and args.max_seconds is None:
         given["max_seconds"] = None  # planned in steps: the same on every machine
     return replace(config, **given)
 

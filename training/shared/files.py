@@ -49,3 +49,28 @@ def write_text(path: Path, text: str) -> None:
     """Replace a file's text as one."""
     with written(path) as partial:
         partial.write_text(text, "utf-8")
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Inside, no other process that asks the same works in `folder`; it ends with its process.
+
+    Raises LabError if another one does.
+    """
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise LabError(
+                f"Process {file.read().strip() or 'of another user'} works in {folder} already.",
+                hint="Wait until it is done, or give another folder with --output-dir.",
+            ) from None
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
