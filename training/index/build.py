@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hub_utils.atomic import read_json
-from hub_utils.errors import SettingsError
+from hub_utils.errors import DataError, SettingsError
 from training.index import spool
 from training.index.config import IndexConfig, window
 from training.index.filling import Draft, draft
@@ -157,7 +157,7 @@ def build(
         _fill_all(job, rank=accelerator.process_index, processes=accelerator.num_processes)
         accelerator.wait_for_everyone()
         if not main:
-            nothing = _manifest(job, (), hashes=np.empty(0, np.uint64))
+            nothing = _manifest(job, (), documents=0, hashes=np.empty(0, np.uint64))
             return Built(output / "repository", nothing, encoder, main=False)
         return replace(_finish(job), seed=config.seed, seconds=time.monotonic() - started)
 
@@ -285,7 +285,8 @@ def _fill_all(job: Job, *, rank: int, processes: int) -> None:
             )
             with disk_room(job.done):
                 write_text(job.done / f"{number:05d}.json", json.dumps(asdict(record)))
-        now.add(job.path(number))
+        if record.shard.passages:
+            now.add(job.path(number))
         watch.finish(record)
     for notice in job.previous.notices if job.previous else ():
         job.progress.say("embed", notice)
@@ -322,7 +323,7 @@ def _filled_shard(
     )
     vectors, figures = _vectors(job, planned, known=known, watch=watch)
     passages = planned.finished(vectors)
-    sha256 = write_shard(job.path(number), passages)
+    sha256 = write_shard(job.path(number), passages)  # an empty one is left out at the end
     path, content = shard_path(number, job.shards), spool.content(found)
     shard = Shard(path, len(found), len(passages), sha256, content)
     return Record(shard, **figures)
@@ -368,8 +369,7 @@ class _Watch:
 
     def finish(self, record: Record) -> None:
         """A shard is done."""
-        number = int(record.shard.path.split("-")[1])
-        self._left.pop(number, None)
+        self._left.pop(record.shard.number, None)
         self._passages += record.embedded
         self._tell(f"{self._passages:,} passages embedded")
 
@@ -388,15 +388,22 @@ class _Watch:
 def _finish(job: Job) -> Built:
     """Gather the shards, count, and put the repository in its place."""
     records = [record for record in map(job.record, range(job.shards)) if record]
+    shards = [record.shard for record in records if record.shard.passages]
+    if not shards:
+        raise DataError(
+            f"{job.spooled.source['name']} holds no text to search in.",
+            hint="Name the column of the texts with --text-column.",
+        )
     final, folder = job.output / "repository", job.output / "repository.new"
     with disk_room(job.output):
         empty(folder)
-        for record in records:
-            _link(job.done / record.shard.path, folder / record.shard.path)
+        for shard in shards:
+            _link(job.done / shard.path, folder / shard.path)
         _carry_over(job.previous, folder)
-        hashes = _hashes(folder, [record.shard for record in records])
-        manifest = _manifest(job, records, hashes=hashes)
-        removed = _removed(job, records, hashes)
+        hashes = np.concatenate([text_hashes(folder / shard.path) for shard in shards])
+        documents = sum(record.shard.documents for record in records)
+        manifest = _manifest(job, shards, documents=documents, hashes=hashes)
+        removed = _removed(job, shards, hashes)
         write(folder, manifest)
         shutil.rmtree(final, ignore_errors=True)
         folder.rename(final)
@@ -428,31 +435,25 @@ def _carry_over(previous: Previous | None, folder: Path) -> None:
         shutil.copyfile(previous.folder / MAP, folder / MAP)
 
 
-def _hashes(folder: Path, shards: Iterable[Shard]) -> np.ndarray:
-    """The shortened text hash of every passage, (passages,) uint64."""
-    return np.concatenate([text_hashes(folder / shard.path) for shard in shards])
-
-
-def _manifest(job: Job, records: Sequence[Record], *, hashes: np.ndarray) -> Manifest:
+def _manifest(job: Job, shards: Sequence[Shard], *, documents: int, hashes: np.ndarray) -> Manifest:
     duplicates = len(hashes) - len(np.unique(hashes))
-    documents = sum(record.shard.documents for record in records)
     return Manifest(
         encoder=encoder_facts(job.encoder),
         chunking=job.chunking,
         counts=Counts(documents, len(hashes), duplicates),
-        shards=tuple(record.shard for record in records),
+        shards=tuple(shards),
         source=Source(**job.spooled.source),
         metadata=dict(job.spooled.columns),
         versions=versions(LIBRARIES),
     )
 
 
-def _removed(job: Job, records: Sequence[Record], hashes: np.ndarray) -> int:
+def _removed(job: Job, shards: Sequence[Shard], hashes: np.ndarray) -> int:
     """Passages of the earlier revision that this one does not have, by their texts."""
     if job.previous is None:
         return 0
     before = job.previous.manifest.shards
-    if [shard.sha256 for shard in before] == [record.shard.sha256 for record in records]:
+    if [shard.sha256 for shard in before] == [shard.sha256 for shard in shards]:
         return 0
     paths = job.previous.sound_paths()
     earlier = np.concatenate([text_hashes(path) for path in paths] or [hashes[:0]])

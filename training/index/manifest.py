@@ -24,7 +24,7 @@ COLUMNS = (
     *("text_hash", "document_hash", "embedding"),
 )
 # The only paths that a manifest may name: it comes from a Hub.
-_SHARD_PATH = re.compile(r"data/train-\d{5}-of-\d{5}\.parquet")
+_SHARD_PATH = re.compile(r"data/train-(\d{5})-of-(\d{5})\.parquet")
 
 
 class NamedEncoder(Protocol):
@@ -75,6 +75,16 @@ class Shard:
     passages: int
     sha256: str  # of the file
     content: str  # SHA-256 over its documents: equal where nothing changed
+
+    @property
+    def number(self) -> int:
+        """Its place, from 0. Places without passages have no file."""
+        return int(self.path[11:16])
+
+    @property
+    def places(self) -> int:
+        """How many places there are."""
+        return int(self.path[20:25])
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,8 @@ class Previous:
     def _at(self, number: int) -> Shard | None:
         if not (self.rows_fit and self.same_shards):
             return None
-        shard = self.manifest.shards[number]
-        return shard if self._is_sound(shard) else None
+        found = [shard for shard in self.manifest.shards if shard.number == number]
+        return found[0] if found and self._is_sound(found[0]) else None
 
     def _is_sound(self, shard: Shard) -> bool:
         if shard.path not in self._sound:
@@ -106,10 +106,10 @@ class Previous:
 
 
 def previous_shards(folder: Path | None) -> int | None:
-    """How many shards the index in `folder` has; None if there is none that can be read."""
+    """How many places for shards the index in `folder` has; None if it cannot be read."""
     try:
-        return len(read(folder).shards) if folder is not None else None
-    except LabError:
+        return read(folder).shards[0].places if folder is not None else None
+    except (LabError, IndexError):
         return None
 
 
@@ -128,8 +128,10 @@ def open_previous(
         manifest = read(folder)
     except LabError as error:
         return None, f"{error} Everything is built again."
+    if not manifest.shards:
+        return None, None
     if manifest.encoder != encoder:
         then = manifest.encoder
         return None, f"it was made with {then.repo} at {then.revision}; everything is built again"
     fit = manifest.chunking == chunking and dict(manifest.metadata) == dict(columns)
-    return Previous(folder, manifest, fit, len(manifest.shards) == shards), None
+    return Previous(folder, manifest, fit, manifest.shards[0].places == shards), None
