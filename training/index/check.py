@@ -1,8 +1,8 @@
-"""A cheap check of a new index: is a passage's document found again by one of its sentences?
+"""A cheap check of a new index: is a document found again by a sentence of it?
 
 It needs no judgements, so every build can have it. It says that the parts fit together (vectors,
 keywords, passages), not how well questions are answered: a sentence that is looked for has all of
-its words in the document.
+its words in the document. Of text without sentences, a run of words is taken.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from training.index.search import SearchIndex
 
 QUERIES = 100
-LOOKED_AT = 5  # passages a query, at most: some hold no fitting sentence
+LOOKED_AT = 5  # passages a query, at most: some are too short
 LEAST, MOST = 30, 200  # characters of a sentence
+RUN = 80  # characters where there are no sentences
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]")
 
 KnownItems = tuple[dict[str, str], dict[str, dict[str, int]]]  # queries, judgements
 
 
 def check(index: SearchIndex, *, seed: int = 0) -> dict[str, Evaluation]:
-    """The evaluation of every mode; empty if the passages hold no sentences."""
+    """The evaluation of every mode; empty if no passage is long enough."""
     queries, qrels = known_items(index.passages, seed=seed)
-    return compare(index, queries, qrels, timed=0) if queries else {}
+    return compare(index, queries, qrels) if queries else {}
 
 
 def known_items(passages: PassageRows, *, seed: int = 0, count: int = QUERIES) -> KnownItems:
@@ -40,13 +41,22 @@ def known_items(passages: PassageRows, *, seed: int = 0, count: int = QUERIES) -
     qrels: dict[str, dict[str, int]] = {}
     for row in rows:
         document = passages.cell(row, "document")
-        sentences = _sentences(passages.cell(row, "text"))
-        if sentences and document not in queries and len(queries) < count:
-            queries[document] = sentences[len(sentences) // 2]
-            qrels[document] = {document: 1}
+        query = _from_the_middle(passages.cell(row, "text"))
+        if query and document not in queries and len(queries) < count:
+            queries[document], qrels[document] = query, {document: 1}
     return queries, qrels
 
 
-def _sentences(text: str) -> list[str]:
+def _from_the_middle(text: str) -> str:
+    """A sentence of LEAST to MOST characters, else about as many words; "" of a shorter text."""
     found = (" ".join(match.split()) for match in _SENTENCE.findall(text))
-    return [sentence for sentence in found if LEAST <= len(sentence) <= MOST]
+    sentences = [sentence for sentence in found if LEAST <= len(sentence) <= MOST]
+    if sentences:
+        return sentences[len(sentences) // 2]
+    whole = " ".join(text.split())
+    if len(whole) < LEAST:
+        return ""
+    start = max(0, len(whole) // 2 - RUN // 2)
+    # Half words at both ends are cut off, where there are words.
+    words = whole[start : start + RUN].split(" ")
+    return " ".join(words[1:-1] if start and len(words) > 3 else words)

@@ -10,9 +10,10 @@ InformationRetrievalEvaluator. Queries without a relevant document are left out.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,13 +98,17 @@ def evaluate(
     mode: str = "hybrid",
     rule: str = DEFAULT_RULE,
     timed: int = TIMED,
+    skip_own: bool = False,
 ) -> Evaluation:
     """Rank documents for every query and hold the rankings to the judgements.
 
-    timed: how many queries are asked once more, alone, for the time they take.
+    timed: how many queries are asked once more, alone, for the time they take. skip_own: a document
+    whose id is the query's is no answer, for queries that are documents themselves.
     Raises DataError if no query has a relevant document.
     """
-    return compare(index, queries, qrels, modes=[mode], rule=rule, timed=timed)[mode]
+    asked = _asked(index, queries, qrels, encode=mode != "keyword")
+    found = _evaluation(index, asked, mode=mode, rule=rule, timed=timed, skip_own=skip_own)
+    return replace(found, skipped=len(queries) - len(asked))
 
 
 def compare(
@@ -112,34 +117,19 @@ def compare(
     qrels: Judgements,
     *,
     modes: Sequence[str] = MODES,
-    rule: str = DEFAULT_RULE,
-    timed: int = TIMED,
+    timed: int = 0,
+    skip_own: bool = False,
 ) -> dict[str, Evaluation]:
     """The same for several modes; each query is encoded once."""
-    asked = {name: text for name, text in queries.items() if relevant(qrels.get(name, {}))}
-    if not asked:
-        raise DataError(
-            "No query has a relevant document.", hint="Check that the ids of both files agree."
-        )
-    texts = list(asked.values())
-    encoded = [index.encode(text) if set(modes) != {"keyword"} else None for text in texts]
-    return {
-        mode: Evaluation(
-            mode=mode,
-            queries=tuple(asked),
-            values=_values(
-                [
-                    measured(
-                        ranked_documents(index, _wanted(text, vector, mode, rule)), qrels[name]
-                    )
-                    for (name, text), vector in zip(asked.items(), encoded, strict=True)
-                ]
-            ),
-            milliseconds=_timed(index, texts[:timed], mode=mode, rule=rule),
-            skipped=len(queries) - len(asked),
+    asked = _asked(index, queries, qrels, encode=True)
+    found = {
+        mode: _evaluation(
+            index, asked, mode=mode, rule=DEFAULT_RULE, timed=timed, skip_own=skip_own
         )
         for mode in modes
     }
+    skipped = len(queries) - len(asked)
+    return {mode: replace(one, skipped=skipped) for mode, one in found.items()}
 
 
 def relevant(judged: Mapping[str, int]) -> dict[str, int]:
@@ -157,17 +147,17 @@ def measured(ranking: Sequence[str], judged: Mapping[str, int]) -> tuple[float, 
     return _gain(gains) / _gain(best), found / len(wanted), 1 / first if first else 0.0
 
 
-def ranked_documents(index: SearchIndex, wanted: Wanted) -> list[str]:
-    """Up to DEEP documents, best first: each stands where its best passage does.
+def ranked_documents(index: SearchIndex, wanted: Wanted, count: int = DEEP) -> list[str]:
+    """Up to `count` documents, best first: each stands where its best passage does.
 
     One document may hold many of the first passages, so more are ranked until there are enough.
     """
-    depth = DEEP
+    depth = count
     while True:
         rows = index.ranked(wanted, depth).rows.tolist()
         names = dict.fromkeys(index.passages.cell(row, "document") for row in rows)
-        if len(names) >= DEEP or len(rows) < depth:
-            return list(names)[:DEEP]
+        if len(names) >= count or len(rows) < depth:
+            return list(names)[:count]
         depth *= 2
 
 
@@ -181,21 +171,57 @@ def bootstrap(values: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _wanted(text: str, vector: Floats | None, mode: str, rule: str) -> Wanted:
-    return Wanted(
-        vector=None if mode == "keyword" else vector,
-        text="" if mode == "dense" else text,
-        allowed=None,
-        rule=rule,
+@dataclass(frozen=True)
+class _Asked:
+    """A query with something to find."""
+
+    name: str
+    text: str
+    vector: Floats | None
+    judged: Mapping[str, int]
+
+    def wanted(self, mode: str, rule: str) -> Wanted:
+        return Wanted(
+            vector=None if mode == "keyword" else self.vector,
+            text="" if mode == "dense" else self.text,
+            allowed=None,
+            rule=rule,
+        )
+
+
+def _asked(
+    index: SearchIndex, queries: Mapping[str, str], qrels: Judgements, *, encode: bool
+) -> list[_Asked]:
+    found = [
+        _Asked(name, text, index.encode(text) if encode else None, qrels[name])
+        for name, text in queries.items()
+        if relevant(qrels.get(name, {}))
+    ]
+    if not found:
+        raise DataError(
+            "No query has a relevant document.", hint="Check that the ids of both files agree."
+        )
+    return found
+
+
+def _evaluation(
+    index: SearchIndex, asked: Sequence[_Asked], *, mode: str, rule: str, timed: int, skip_own: bool
+) -> Evaluation:
+    rows = []
+    for query in asked:
+        ranking = ranked_documents(index, query.wanted(mode, rule), DEEP + skip_own)
+        kept = [name for name in ranking if not (skip_own and name == query.name)]
+        rows.append(measured(kept, query.judged))
+    return Evaluation(
+        mode=mode,
+        queries=tuple(query.name for query in asked),
+        values=dict(zip(METRICS, np.array(rows).T, strict=True)),
+        milliseconds=_timed(index, [query.text for query in asked[:timed]], mode=mode, rule=rule),
     )
 
 
-def _values(rows: Sequence[tuple[float, float, float]]) -> dict[str, np.ndarray]:
-    return dict(zip(METRICS, np.array(rows).T, strict=True))
-
-
 def _gain(gains: Sequence[int]) -> float:
-    return sum(gain / np.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
+    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
 
 
 def _timed(index: SearchIndex, texts: Sequence[str], *, mode: str, rule: str) -> np.ndarray:

@@ -104,7 +104,8 @@ def read_map(
 
 
 def _missing(places: np.ndarray) -> np.ndarray:
-    return np.isnan(places).any(axis=1)
+    missing: np.ndarray = np.isnan(places).any(axis=1)
+    return missing
 
 
 def _landmarks(vectors: np.ndarray, seed: int) -> np.ndarray:
@@ -146,18 +147,20 @@ def _principal(vectors: np.ndarray) -> np.ndarray:
     """The two directions in which the vectors differ most, each with standard deviation 1."""
     centred = vectors - vectors.mean(axis=0)
     _, directions = np.linalg.eigh(centred.T @ centred)
-    flat = centred @ directions[:, :-3:-1]  # the largest two
+    flat: np.ndarray = centred @ directions[:, :-3:-1]  # the largest two
     if flat.shape[1] < 2:
         flat = np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
     spread = flat.std(axis=0)
     scaled = flat / np.where(spread > 1e-6, spread, 1)
     # An eigenvector's sign is the library's whim.
     signs = np.sign(scaled[np.abs(scaled).argmax(axis=0), [0, 1]])
-    return (scaled * np.where(signs == 0, 1, signs)).astype(np.float32)
+    turned: np.ndarray = (scaled * np.where(signs == 0, 1, signs)).astype(np.float32)
+    return turned
 
 
 def _fit(places: np.ndarray) -> np.ndarray:
     """Shift and scale into [-1, 1], both axes alike."""
     middle = (places.max(axis=0) + places.min(axis=0)) / 2
     centred = places - middle
-    return (centred / max(float(np.abs(centred).max()), 1e-9)).astype(np.float32)
+    fitted: np.ndarray = (centred / max(float(np.abs(centred).max()), 1e-9)).astype(np.float32)
+    return fitted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ MAX_VALUES = 60  # of a column that groups; more would be names
 MIN_VALUES = 2
 INK = "#80868f"  # contrast 3.7 on white, 5.6 on black
 OTHERS = "others"
-SIZE = (8.0, 5.0)  # inches
+SIZE, SIZE_ALONE = (8.0, 5.0), (6.0, 5.0)  # inches, with a legend and without
 
 
 @dataclass(frozen=True)
@@ -38,50 +38,53 @@ def grouping(table: pa.Table, metadata: Mapping[str, str]) -> Groups | None:
     """The metadata column with the most values that colours can tell; None if none fits."""
     import pyarrow.compute as pc
 
-    found: list[tuple[int, str]] = []
+    found: list[tuple[bool, int, str]] = []
     for name, kind in metadata.items():
         count = len(pc.unique(table[name].drop_null())) if kind != "double" else 0
         if MIN_VALUES <= count <= MAX_VALUES:
-            found.append((count if count <= GROUPS else MIN_VALUES - count / MAX_VALUES, name))
+            told_apart = count <= GROUPS
+            found.append((told_apart, count if told_apart else -count, name))
     if not found:
         return None
-    name = max(found)[1]
+    name = max(found)[2]
     return Groups(name, [OTHERS if v is None else str(v) for v in table[name].to_pylist()])
 
 
 def draw_map(axes: Axes, places: np.ndarray, groups: Groups | None) -> None:
     """A point for every passage at `places` (n, 2), its colour that of its group."""
-    axes.figure.set_facecolor("none")
-    axes.figure.set_size_inches(*(SIZE if groups else (6.0, 5.0)))
+    figure: Any = axes.figure
+    figure.set_facecolor("none")
+    figure.set_size_inches(*(SIZE if groups else SIZE_ALONE))
     axes.set_axis_off()
     axes.set_aspect("equal")
     size = float(np.clip(6000 / max(1, len(places)), 0.4, 20))
     if groups is None:
-        axes.scatter(*places.T, s=size, color=INK, linewidths=0)
+        axes.scatter(places[:, 0], places[:, 1], s=size, color=INK, linewidths=0)
         return
     values = np.array(groups.values, dtype=object)
-    largest = groups.largest
-    rest = ~np.isin(values, largest)
-    if rest.any():
-        axes.scatter(*places[rest].T, s=size, color=INK, alpha=0.4, linewidths=0, label=OTHERS)
-    for number, name in enumerate(largest):
-        axes.scatter(
-            *places[values == name].T, s=size, color=_colour(number), linewidths=0, label=name
-        )
+    colours = {OTHERS: INK}  # one of the groups' own name is drawn over it
+    colours |= {name: _colour(number) for number, name in enumerate(groups.largest)}
+    shown = np.where(np.isin(values, groups.largest), values, OTHERS)
+    for name, colour in colours.items():
+        x, y = places[shown == name].T
+        if len(x):
+            axes.scatter(x, y, s=size, color=colour, linewidths=0, label=name)
     _legend(axes, groups.column)
 
 
-def _colour(number: int) -> tuple[float, float, float]:
-    """Hues in turn, of a lightness between that of a light and a dark page."""
+def _colour(number: int) -> str:
+    """Hues in turn, of a lightness between that of a light and of a dark page."""
     import colorsys
 
-    return colorsys.hls_to_rgb((number * 7 % GROUPS) / GROUPS, (0.50, 0.62, 0.42)[number % 3], 0.75)
+    hue, lightness = number * 7 % GROUPS / GROUPS, (0.50, 0.62, 0.42)[number % 3]
+    red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.75))
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _legend(axes: Axes, title: str) -> None:
-    legend = axes.legend(
+    legend: Any = axes.legend(
         title=title, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False,
-        labelcolor=INK, fontsize=8, markerscale=0,
+        labelcolor=INK, fontsize=8,
     )  # fmt: skip
     legend.get_title().set_color(INK)
     for handle in legend.legend_handles:
