@@ -18,6 +18,7 @@ from typing import Any
 from training.bert import cli as bert
 from training.gpt import cli as gpt
 from training.index import cli as index
+from training.index import evaluate_cli as index_eval
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("gpt", gpt.add_parser),
     Recipe("index", index.add_parser),
 )
+# Commands that measure and train nothing: `all` leaves them out.
+MEASURES: tuple[Recipe, ...] = (Recipe(index_eval.NAME, index_eval.add_parser),)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m training", description="Train a model and publish it to the Hub."
     )
     subparsers = parser.add_subparsers(dest="recipe", required=True, metavar="RECIPE")
-    for recipe in RECIPES:
+    for recipe in (*RECIPES, *MEASURES):
         recipe.add_parser(subparsers)
     subparsers.add_parser("all", help="every recipe, with its defaults").set_defaults(run=run_all)
     return parser
