@@ -276,6 +276,7 @@ def _fill_all(job: Job, *, rank: int, processes: int) -> None:
     before = KnownVectors(dimension, job.previous.sound_paths() if job.previous else ())
     now = KnownVectors(dimension)
     watch = _Watch(job, [number for number in range(job.shards) if number % processes == rank])
+    job.progress.say("embed", watch.plan)
     for number in watch.numbers:
         record = job.record(number)
         if record is None:
@@ -363,17 +364,23 @@ class _Watch:
         self._started = time.monotonic()
         self._passages = 0
 
+    @property
+    def plan(self) -> str:
+        """What there is to do, before anything is done."""
+        there = len(self.numbers) - len(self._left)
+        return f"{len(self._left)} shards" + (f", {there} are there already" if there else "")
+
     def embedded(self, count: int) -> None:
         """The encoder is so far in this shard."""
-        self._tell(f"{self._passages + count:,} passages")
+        self._tell(self._passages + count)
 
     def finish(self, record: Record) -> None:
         """A shard is done."""
         self._left.pop(record.shard.number, None)
         self._passages += record.embedded
-        self._tell(f"{self._passages:,} passages embedded")
+        self._tell(self._passages)
 
-    def _tell(self, message: str) -> None:
+    def _tell(self, passages: int) -> None:
         left, seconds = sum(self._left.values()), time.monotonic() - self._started
         done = self._total - left
         self.job.progress.update(
@@ -381,7 +388,7 @@ class _Watch:
             steps=len(self.numbers),
             loss=None,
             seconds_left=seconds / done * left if done else None,
-            message=message,
+            message=f"{passages:,} passages embedded, {passages / max(seconds, 1e-9):.0f}/s",
         )
 
 

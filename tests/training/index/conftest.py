@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import random
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from training.index.manifest import Source
 
 TOPICS = {
     "space": ["orbit", "rocket", "moon", "launch", "satellite", "shuttle"],
@@ -21,6 +24,18 @@ FILLER = [
     *("people", "week", "time", "day", "new", "long", "small", "good", "they", "said"),
 ]
 WINDOW = 64  # tokens that the tiny encoder reads
+
+
+@dataclass
+class Documents:
+    """What a reader gives: documents, where they come from, what was wrong."""
+
+    items: list[Any]
+    source: Source = field(default_factory=lambda: Source("letters.jsonl"))
+    problems: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.items)
 
 
 def make_tokenizer(folder: Path) -> Any:
