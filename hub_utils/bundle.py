@@ -1,7 +1,7 @@
 """A Space bundle: a folder whose bundle.toml says what a Space is made of.
 
     spaces/lab/README.md         the Space's card; its front matter configures the Space
-    spaces/lab/bundle.toml       project files to copy, models, variables, hardware
+    spaces/lab/bundle.toml       project files to copy, what is served, variables, hardware
     spaces/lab/requirements.txt  what the Space installs, but for Gradio: sdk_version decides that
     spaces/lab/app.py            the entry
 
@@ -30,7 +30,10 @@ ZERO_TORCH = ("2.8.0", "2.9.1", "2.10.0", "2.11.0")
 ZERO_PYTHON = ("3.10", "3.12")
 
 MANIFEST, CARD, REQUIREMENTS = "bundle.toml", "README.md", "requirements.txt"
-_KEYS = ("name", "hardware", "include", "exclude", "models", "variables", "requirements")
+_KEYS = (
+    *("name", "hardware", "include", "exclude"),
+    *("models", "datasets", "variables", "requirements"),
+)
 _COLORS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 _SKIPPED = ("__pycache__", "*.pyc", ".*")
 _PACKAGE = re.compile(r"\s*([A-Za-z0-9._-]+)")
@@ -45,7 +48,8 @@ class Bundle:
     hardware: Hardware  # asked for unless another is given
     include: tuple[str, ...]  # patterns of project files, relative to the project
     exclude: tuple[str, ...] = ()
-    models: Mapping[str, str] = field(default_factory=dict)  # tab → repository
+    models: Mapping[str, str] = field(default_factory=dict)  # tab → model repository
+    datasets: Mapping[str, str] = field(default_factory=dict)  # tab → data set repository
     variables: Mapping[str, str] = field(default_factory=dict)
     requirements: Mapping[Hardware, tuple[str, ...]] = field(default_factory=dict)  # extra or other
 
@@ -64,11 +68,17 @@ def read_bundle(folder: Path) -> Bundle:
 
 
 def stage(
-    bundle: Bundle, target: Path, *, project: Path, hardware: Hardware, models: list[str]
+    bundle: Bundle,
+    target: Path,
+    *,
+    project: Path,
+    hardware: Hardware,
+    served: Mapping[str, list[str]],
 ) -> None:
     """Write the Space's files into the empty folder `target`.
 
-    project: the folder that `include` is relative to; models: ids to name on the card.
+    project: the folder that `include` is relative to; served: ids to name on the card,
+    by the card's key for them: models, datasets.
     """
     for path in _chosen(bundle, project):
         _copy(path, target / path.relative_to(project))
@@ -76,7 +86,7 @@ def stage(
         if path.name != MANIFEST:
             _copy(path, target / path.relative_to(bundle.folder))
     (target / CARD).write_text(
-        _card((bundle.folder / CARD).read_text("utf-8"), hardware, models), "utf-8"
+        _card((bundle.folder / CARD).read_text("utf-8"), hardware, served), "utf-8"
     )
     lines = (bundle.folder / REQUIREMENTS).read_text("utf-8").splitlines()
     replaced = _requirements(lines, bundle.requirements.get(hardware, ()))
@@ -116,6 +126,7 @@ def _bundle(folder: Path, content: Mapping[str, Any]) -> Bundle:
         include=tuple(content["include"]),
         exclude=tuple(content.get("exclude", ())),
         models=dict(content.get("models", {})),
+        datasets=dict(content.get("datasets", {})),
         variables={key: str(value) for key, value in content.get("variables", {}).items()},
         requirements=requirements,
     )
@@ -204,7 +215,7 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _card(text: str, hardware: Hardware, models: list[str]) -> str:
+def _card(text: str, hardware: Hardware, served: Mapping[str, list[str]]) -> str:
     """The Space's card: as written, with what only the deployment knows."""
     import yaml
 
@@ -212,7 +223,7 @@ def _card(text: str, hardware: Hardware, models: list[str]) -> str:
         "sdk_version": _installed("gradio"),
         "python_version": ZERO_PYTHON[-1],
         "suggested_hardware": HARDWARE_FLAVORS[hardware],
-        "models": models,
+        **served,
     }
     content = {**front_matter(text), **{key: value for key, value in decided.items() if value}}
     header = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)

@@ -186,6 +186,15 @@ def headline_metric(metadata: Mapping[str, Any]) -> Metric | None:
         return None  # somebody else's card, or a damaged one: it simply has no headline
 
 
+def headline_of_card(folder: Path) -> Metric | None:
+    """The first figure of the card in `folder`, if it has one."""
+    try:
+        card = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    return headline_metric(front_matter(card))
+
+
 def hub_id(text: str | None) -> str | None:
     """`text` if it can be the id of a repository on a Hub; None for a local path.
 

@@ -14,6 +14,7 @@ from hub_utils.names import REPO_TYPES, RepoId, RepoType
 
 _COMMON = ["lastModified", "private", "sha"]
 _MODEL_DETAILS = [*_COMMON, "cardData", "model-index", "pipeline_tag"]
+_DATASET_DETAILS = [*_COMMON, "cardData"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class Published:
     url: str  # its page, where the card is
     metric: Metric | None = None
     pipeline_tag: str | None = None
+    tags: tuple[str, ...] = ()  # that a data set's card gives it
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What it is for, in the words of its card."""
+        return (self.pipeline_tag, *self.tags) if self.pipeline_tag else self.tags
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ def _list(hub: Hub, type: RepoType, namespace: str) -> Iterable[Any]:
     if type == "model":
         return list(api.list_models(author=namespace, expand=_MODEL_DETAILS))
     if type == "dataset":
-        return list(api.list_datasets(author=namespace, expand=_COMMON))
+        return list(api.list_datasets(author=namespace, expand=_DATASET_DETAILS))
     return list(api.list_spaces(author=namespace, expand=_COMMON))
 
 
@@ -89,13 +96,19 @@ def _published(item: Any, type: RepoType, hub: Hub) -> Published:
         last_modified=item.last_modified,
         private=bool(item.private),
         url=hub.url(repo),
-        metric=_metric(item) if type == "model" else None,
+        metric=None if type == "space" else _metric(item),
         pipeline_tag=item.pipeline_tag if type == "model" else None,
+        tags=_tags(item) if type == "dataset" else (),
     )
 
 
+def _tags(item: Any) -> tuple[str, ...]:
+    tags = item.card_data.to_dict().get("tags") if item.card_data else None
+    return tuple(str(tag) for tag in tags) if isinstance(tags, list) else ()
+
+
 def _metric(item: Any) -> Metric | None:
-    if item.model_index:
+    if getattr(item, "model_index", None):  # models only
         return headline_metric({"model-index": item.model_index})
     return headline_metric(item.card_data.to_dict()) if item.card_data else None
 

@@ -42,7 +42,11 @@ def cmd_deploy(args: Arguments) -> int:
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder)
         bundles.stage(
-            bundle, staged, project=PROJECT, hardware=order.hardware, models=list(order.models)
+            bundle,
+            staged,
+            project=PROJECT,
+            hardware=order.hardware,
+            served={"models": list(order.models), "datasets": list(order.datasets)},
         )
         plan = deploy.plan_deploy(order, deploy.look(order.repo, hub=hub), staged)
         if args.dry_run:

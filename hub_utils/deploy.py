@@ -17,7 +17,7 @@ from hub_utils.bundle import HARDWARE_FLAVORS, Bundle, Hardware
 from hub_utils.connection import Hub
 from hub_utils.errors import AccessError, LabError, RepoNotFoundError
 from hub_utils.explain import explained
-from hub_utils.names import RepoId
+from hub_utils.names import RepoId, RepoType
 from hub_utils.push import compare, local_files, push_folder
 from hub_utils.remote import RemoteFile, remote_state
 from hub_utils.settings import Settings
@@ -37,7 +37,8 @@ class Order:
     variables: Mapping[str, str]
     secrets: tuple[str, ...] = ()  # names
     models: tuple[str, ...] = ()  # ids of what it serves
-    missing: tuple[str, ...] = ()  # of them, what is not published: the Space will wait for it
+    datasets: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()  # of both, what is not published: the Space will wait for it
 
     @property
     def flavor(self) -> str:
@@ -78,6 +79,7 @@ class Plan:
             "hardware": self.order.flavor,
             "request_hardware": self.request_hardware,
             "models": list(self.order.models),
+            "datasets": list(self.order.datasets),
             "missing_models": list(self.order.missing),
             "upload": list(self.upload),
             "delete": list(self.delete),
@@ -107,10 +109,11 @@ def order_for(
 ) -> Order:
     """What `settings` make of `bundle`: the Space's id, its variables, whether it needs a token.
 
-    Raises AccessError if a model is private and there is no token for the Space to read it with.
+    Raises AccessError if one of what it serves is private and the Space gets no token to read it.
     """
-    served = {**bundle.models, **settings.models}
-    models = {repo: _is_private(repo, hub=hub) for repo in map(hub.repo, served.values())}
+    served = {**bundle.models, **bundle.datasets, **settings.models}
+    repos = [hub.repo(name, _type(bundle, tab)) for tab, name in served.items()]
+    private_repos = {repo: _is_private(repo, hub=hub) for repo in repos}
     variables = {**bundle.variables, "LAB_NAMESPACE": hub.namespace}
     if served:
         variables["LAB_MODELS"] = _joined(served)
@@ -121,10 +124,15 @@ def order_for(
         hardware=hardware or bundle.hardware,
         private=hub.private_by_default if private is None else private,
         variables=variables,
-        secrets=_needed_secrets(models, settings=settings),
-        models=tuple(str(repo) for repo in models),
-        missing=tuple(str(repo) for repo, private in models.items() if private is None),
+        secrets=_needed_secrets(private_repos, settings=settings),
+        models=tuple(str(repo) for repo in repos if repo.type == "model"),
+        datasets=tuple(str(repo) for repo in repos if repo.type == "dataset"),
+        missing=tuple(str(repo) for repo in repos if private_repos[repo] is None),
     )
+
+
+def _type(bundle: Bundle, tab: str) -> RepoType:
+    return "dataset" if tab in bundle.datasets else "model"
 
 
 def look(repo: RepoId, *, hub: Hub) -> SpaceState:
@@ -216,15 +224,15 @@ def _is_private(repo: RepoId, *, hub: Hub) -> bool | None:
     """Whether a token is needed to read `repo`; None if it is not published."""
     try:
         with explained(hub, repo):
-            return bool(hub.api.model_info(str(repo)).private)
+            return bool(hub.api.repo_info(str(repo), repo_type=repo.type).private)
     except RepoNotFoundError:
         return None
 
 
-def _needed_secrets(models: Mapping[RepoId, bool | None], *, settings: Settings) -> tuple[str, ...]:
+def _needed_secrets(repos: Mapping[RepoId, bool | None], *, settings: Settings) -> tuple[str, ...]:
     if settings.space_token:
         return (TOKEN_SECRET,)
-    for repo, private in models.items():
+    for repo, private in repos.items():
         if private:
             raise AccessError(
                 f"The Space could not read {repo}, which is private.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hub_utils.catalog import Published, published
 from hub_utils.errors import LabError
-from hub_utils.names import RepoId
+from hub_utils.names import RepoId, RepoType
 
 if TYPE_CHECKING:
     from hub_utils.connection import Hub
@@ -21,9 +21,9 @@ class Listing:
     away: bool = False
     asked: bool = False
 
-    def of_task(self, task: str) -> tuple[Published, ...]:
-        """The models of one pipeline tag."""
-        return tuple(item for item in self.items if item.pipeline_tag == task)
+    def of_task(self, task: str, type: RepoType) -> tuple[Published, ...]:
+        """The models of one pipeline tag, or the data sets with that tag."""
+        return tuple(i for i in self.items if i.repo.type == type and task in i.tasks)
 
     def has(self, repo: RepoId) -> bool:
         """Whether `repo` is published."""

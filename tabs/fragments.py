@@ -18,6 +18,7 @@ from tabs.model_slot import SlotState
 from tabs.training_jobs import JobState, Progress
 
 LOWER_IS_BETTER = ("bits_per_byte", "perplexity", "loss")
+_CARDS = {"model": "model.card", "dataset": "model.card_dataset"}
 SHORT = 7  # hex digits of a revision that a reader sees
 
 
@@ -44,7 +45,7 @@ def provenance(state: SlotState[Any], url: str, language: Language) -> str:
         f"{say('model.served', language)} {link(at, revision(served.revision), mono=True)}",
         metric(served.metric, language),
         f'<span class="lab-tag">{say("model.pinned", language)}</span>' if state.pin else "",
-        link(url, say("model.card", language)),
+        link(url, say(_CARDS[state.repo.type], language)),
     ]
     return f'<p class="lab-from">{" · ".join(filter(None, parts))}</p>'
 

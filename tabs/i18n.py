@@ -29,6 +29,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "page.note_title": ("Note", "提示"),
     "tab.classify": ("Classify", "文本分类"),
     "tab.generate": ("Generate", "文本生成"),
+    "tab.search": ("Search", "语义搜索"),
     "tab.hub": ("Hub", "Hub"),
     # classify
     "classify.intro": (
@@ -146,9 +147,132 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{name} is {given}; it must be between {low} and {high}.",
         "{name} 为 {given}，应在 {low} 与 {high} 之间。",
     ),
+    # search
+    "search.intro": (
+        "<h2>Where is it written?</h2><p>An index of passages, built here and published as a data set, finds them by "
+        "meaning (dense), by words (keyword) or by both. The map shows the whole corpus and where your question falls.</p>",
+        "<h2>哪里写到过？</h2><p>一个在本地建立、以数据集发布的段落索引，可按语义（稠密向量）、按词（关键词）或两者结合查找。"
+        "地图上是整个语料库，以及你的问题落在哪里。</p>",
+    ),
+    "search.query": ("What do you look for?", "你想找什么？"),
+    "search.placeholder": (
+        "Ask in your own words, or pick an example below",
+        "用自己的话提问，或点选下面的例子",
+    ),
+    "search.go": ("Search", "搜索"),
+    "search.examples": ("Examples: one click searches", "例子：点一下即可搜索"),
+    "search.by": ("Search by", "查找方式"),
+    "search.hybrid": ("Both (hybrid)", "两者结合"),
+    "search.dense": ("Meaning (dense)", "按语义"),
+    "search.keyword": ("Words (keyword)", "按词"),
+    "search.all": ("All three, side by side", "三种并排"),
+    "search.only": ("Only from (else everywhere)", "限定范围（不选即全部）"),
+    "search.k": ("Passages to show", "显示几段"),
+    "search.where": ("Search in", "搜索对象"),
+    "search.facts": (
+        "{passages} passages of {documents} documents, {dimension} numbers each, by the encoder {encoder}.",
+        "{documents} 篇文档，{passages} 个段落，每段 {dimension} 个数，编码器 {encoder}。",
+    ),
+    "search.results": ("Passages found, the best first", "找到的段落，最相关的在前"),
+    "search.like": ("More like “{title}”", "与“{title}”相近的段落"),
+    "search.passage": ("passage {number} of {count}", "第 {number} / {count} 段"),
+    "search.cosine": ("meaning {score}", "语义 {score}"),
+    "search.bm25": ("words {score}", "词 {score}"),
+    "search.rank_hybrid": ("both: no. {rank}", "两者结合：第 {rank}"),
+    "search.rank_dense": ("meaning: no. {rank}", "按语义：第 {rank}"),
+    "search.rank_keyword": ("words: no. {rank}", "按词：第 {rank}"),
+    "search.alone": ("only here", "仅此处找到"),
+    "search.more": ("More like this", "找相近的"),
+    "search.more_of": ("More like this: {title}", "找相近的：{title}"),
+    "search.context": ("Context", "上下文"),
+    "search.copy": ("1 near-copy", "1 个近似重复"),
+    "search.copies": ("{count} near-copies", "{count} 个近似重复"),
+    "search.none": ("Nothing was found.", "没有找到。"),
+    "search.map": ("Map of the corpus", "语料库地图"),
+    "search.map_hint": (
+        "A point is a passage; near points are alike. The star is your question, the numbers are its answers. "
+        "Drag to move, scroll to zoom, double-click to go back.",
+        "每个点是一个段落，相近的点内容相近。星号是你的问题，数字是找到的答案。拖动可移动，滚轮可缩放，双击复原。",
+    ),
+    "search.your_query": ("Your question: {query}", "你的问题：{query}"),
+    "search.latency": (
+        "{hits} passages in {ms} ms by revision {revision}.",
+        "用时 {ms} 毫秒，找到 {hits} 段，索引版本 {revision}。",
+    ),
+    "search.latency_own": (
+        "{hits} passages in {ms} ms from {name}.",
+        "用时 {ms} 毫秒，在 {name} 中找到 {hits} 段。",
+    ),
+    "search.notice_cut": (
+        "The query has {given} characters; its first {limit} were searched for.",
+        "查询有 {given} 个字符，只搜索了前 {limit} 个。",
+    ),
+    "search.notice_words": ("No passage has these words.", "没有段落包含这些词。"),
+    "search.notice_filters": (
+        "No passage meets these filters and this query.",
+        "没有段落同时符合限定范围和这个查询。",
+    ),
+    "search.empty": (
+        "There is nothing to look for; type a few words, or pick an example.",
+        "没有要查找的内容；请输入几个词，或点选一个例子。",
+    ),
+    "search.too_long": (
+        "The query has {given} characters; up to {limit} are accepted. Shorten it.",
+        "查询有 {given} 个字符，上限为 {limit}。请缩短。",
+    ),
+    "search.range": (
+        "k is {given}; it must be a number from 1 to {limit}.",
+        "k 为 {given}，应为 1 到 {limit} 之间的数。",
+    ),
+    "search.unknown_mode": (
+        "There is no mode {given}; use one of: {known}.",
+        "没有 {given} 这种方式；可用：{known}。",
+    ),
+    "search.unknown_filter": (
+        "{given} is not a filter of this index; pick one in the list.",
+        "{given} 不是这个索引的限定范围；请在列表中选择。",
+    ),
+    # the reader's own file
+    "own.intro": (
+        "<h3>Your own file</h3><p>Index a text, Markdown, HTML or PDF file, or a CSV, TSV or JSON Lines file with a column "
+        "<code>text</code>: up to 5 MB and 1,000 passages, in seconds. Only this page sees it, and it is forgotten 30 minutes "
+        "after you last used it.</p>",
+        "<h3>你自己的文件</h3><p>为一个文本、Markdown、HTML 或 PDF 文件，或含 <code>text</code> 列的 CSV、TSV、JSON Lines 文件建立索引："
+        "至多 5 MB、1,000 个段落，几秒完成。只有当前页面能看到它，停止使用 30 分钟后即被清除。</p>",
+    ),
+    "own.file": ("File", "文件"),
+    "own.go": ("Index the file", "建立索引"),
+    "own.forget": ("Forget it", "清除"),
+    "own.progress": ("{done} of {passages} passages", "{done} / {passages} 段"),
+    "own.reading": ("Reading {name}", "正在读取 {name}"),
+    "own.done": (
+        "{name}: {passages} passages of {documents} documents in {seconds} s. You now search in it.",
+        "{name}：{documents} 篇文档，{passages} 个段落，用时 {seconds} 秒。现在就在其中搜索。",
+    ),
+    "own.forgotten": ("The file is forgotten.", "文件已清除。"),
+    "own.published": ("the published index", "已发布的索引"),
+    "own.none": ("Choose a file first.", "请先选择文件。"),
+    "own.gone": (
+        "Your file is no longer kept: it was not used for {minutes} minutes, or others came. Index it again.",
+        "你的文件已不再保留：{minutes} 分钟未使用，或已被新的文件替换。请重新建立索引。",
+    ),
+    "own.no_text": (
+        "{name} has no text that can be read. A scanned PDF needs text recognition first.",
+        "{name} 中没有可读的文本。扫描的 PDF 需要先做文字识别。",
+    ),
+    "own.too_big": (
+        "{name} has {given} MB; up to {limit} MB are accepted. Split the file, or build an index with `python -m training index`.",
+        "{name} 有 {given} MB，上限为 {limit} MB。请拆分文件，或用 `python -m training index` 建立索引。",
+    ),
+    "own.too_long": (
+        "{name} has more than {limit} passages. Split the file, or build an index with `python -m training index`.",
+        "{name} 超过 {limit} 个段落。请拆分文件，或用 `python -m training index` 建立索引。",
+    ),
+    "own.stopped": ("Stopped: {name} was not indexed.", "已停止：{name} 未建立索引。"),
     # which model answers: provenance and notices
     "model.lower": ("{figure} (lower is better)", "{figure}（越低越好）"),
     "model.choice": ("Model", "模型"),
+    "model.choice_dataset": ("Index", "索引"),
     "model.unknown": (
         "{repo} is not a model of this namespace that this tab can serve; pick one in the list.",
         "{repo} 不是这个命名空间里本页可用的模型；请在列表中选择。",
@@ -156,6 +280,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "model.load_new": ("Load revision {revision}", "载入版本 {revision}"),
     "model.served": ("served at", "当前版本"),
     "model.card": ("model card", "模型卡"),
+    "model.card_dataset": ("data card", "数据卡"),
     "model.pinned": ("pinned", "已固定"),
     "notice.offer": (
         "A new revision, {revision}, is published. The page still serves {served}.",

@@ -46,19 +46,20 @@ class _View:
 def build(services: Services, kind: Kind[Any]) -> Any:
     """Lay the head out and connect it; the State with the chosen id ("" is the default)."""
     chosen = gr.State("")
-    panel = _lay_out(kind.tab)
+    panel = _lay_out(kind)
     _connect(services, kind, chosen, panel)
     return chosen
 
 
-def _lay_out(tab: str) -> _Panel:
+def _lay_out(kind: Kind[Any]) -> _Panel:
+    tab = kind.tab
     with gr.Row(equal_height=False, elem_classes="lab-model"):
         with gr.Column(scale=3, min_width=300):
             gr.HTML(text(f"{tab}.intro"), elem_classes="lab-intro")
             source, notice = gr.HTML(elem_id=f"{tab}-source"), gr.HTML(elem_id=f"{tab}-notice")
             load_new = gr.Button(visible=False, size="md", elem_id=f"{tab}-load-new")
         choice = gr.Dropdown(
-            label=text("model.choice"), min_width=240, visible=False, elem_id=f"{tab}-model"
+            label=text(kind.choice), min_width=240, visible=False, elem_id=f"{tab}-model"
         )
     return _Panel(source, notice, load_new, choice)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from hub_utils.cards import Metric, headline_of_card
 from hub_utils.errors import (
     HubUnavailableError,
     LabError,
@@ -22,8 +23,8 @@ from hub_utils.names import RepoId
 from hub_utils.pins import Pin
 
 if TYPE_CHECKING:
-    from hub_utils.cards import Metric
     from hub_utils.connection import Hub
+    from hub_utils.pull import Pulled
 
 M = TypeVar("M")
 LOAD_WAIT_S = 60.0  # how long a call waits for a model that is being loaded
@@ -75,10 +76,12 @@ class ModelSlot(Generic[M]):
         *,
         hub: Hub,
         pin_of: Callable[[RepoId], Pin | None],
-        open_model: Callable[[Path], M],
+        open_model: Callable[[Pulled], M],
+        headline: Callable[[Path], Metric | None] = headline_of_card,
     ) -> None:
-        """`pin_of` says what is to be served instead of the newest; `open_model` opens a folder."""
+        """`pin_of` says what is served instead of the newest; `open_model` opens a snapshot."""
         self._hub, self._pin_of, self._open = hub, pin_of, open_model
+        self._headline = headline
         self._state: SlotState[M] = SlotState(repo)
         self._changed = threading.Condition()
         self._loads = threading.Lock()  # one load at a time
@@ -174,7 +177,7 @@ class ModelSlot(Generic[M]):
         if not _has_content(pulled.folder):
             raise _EmptyError(pulled.revision)
         try:
-            model = self._open(pulled.folder)
+            model = self._open(pulled)
         except LabError:
             raise
         except Exception as error:  # whatever a broken checkpoint makes the library raise
@@ -182,7 +185,9 @@ class ModelSlot(Generic[M]):
                 f"{self.repo} at {pulled.revision[:7]} cannot be loaded: {_first_line(error)}",
                 hint="Load an older revision on the Hub tab, or publish it again.",
             ) from error
-        served = Served(model, self.repo, pulled.revision, pulled.folder, headline(pulled.folder))
+        served = Served(
+            model, self.repo, pulled.revision, pulled.folder, self._headline(pulled.folder)
+        )
         return served, pulled.away
 
     def _update(self, **changes: object) -> None:
@@ -201,17 +206,6 @@ class _EmptyError(Exception):
 
 def _has_content(folder: Path) -> bool:
     return any(path.name not in (".gitattributes", "README.md") for path in folder.iterdir())
-
-
-def headline(folder: Path) -> Metric | None:
-    """The first figure of the card in `folder`, if it has one."""
-    from hub_utils.cards import front_matter, headline_metric
-
-    try:
-        card = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return None
-    return headline_metric(front_matter(card))
 
 
 def _first_line(error: Exception) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hub_utils.names import RepoType
+
 if TYPE_CHECKING:
     from tabs.services import Services
 
@@ -18,6 +20,7 @@ class Tab:
     name: str
     module: str
     repo: str = ""  # the artefact it serves, by default, in the user's namespace
+    type: RepoType = "model"  # of that repository
     recipe: str = ""  # `python -m training <recipe>` makes that artefact
 
     @property
@@ -30,6 +33,7 @@ class Tab:
 TABS: tuple[Tab, ...] = (
     Tab("classify", "tabs.classify", repo="reuters-classifier", recipe="bert"),
     Tab("generate", "tabs.generate", repo="fairy-tale-gpt", recipe="gpt"),
+    Tab("search", "tabs.search", repo="newsgroups-index", type="dataset", recipe="index"),
     Tab("hub", "tabs.hub"),
 )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_utils.errors import HubUnavailableError, LabError
-from hub_utils.names import RepoId
+from hub_utils.names import RepoId, RepoType
 from hub_utils.pins import Pin, PinStore, effective_pin
 from hub_utils.settings import Settings
 from tabs.catalog import Catalog
@@ -29,6 +29,7 @@ from tabs.training_jobs import TrainingJobs
 
 if TYPE_CHECKING:
     from hub_utils.connection import Hub
+    from hub_utils.pull import Pulled
 
 log = logging.getLogger(__name__)
 WATCH_LOCAL_S = 2.0
@@ -44,7 +45,7 @@ class Services:
         hub: Hub,
         *,
         jobs: TrainingJobs | None = None,
-        openers: Mapping[str, Callable[[Path], Any]] | None = None,
+        openers: Mapping[str, Callable[[Pulled], Any]] | None = None,
     ) -> None:
         """`openers`, by tab, replace how the tab's kind of model is opened."""
         self.settings, self.hub = settings, hub
@@ -96,26 +97,28 @@ class Services:
 
     def slot(self, kind: Kind[M], repo: str = "") -> ModelSlot[M]:
         """The slot of the model chosen, or of the tab's default. PageError for any other."""
-        default = self.default_repo(tab_named(kind.tab))
+        tab = tab_named(kind.tab)
+        default = self.default_repo(tab)
         if not repo or repo == str(default):
             return self._slots.default(kind, default)
         if repo not in self.choices(kind):
             raise PageError("model.unknown", repo=repo)
-        return self._slots.chosen(kind, self._repo(repo))
+        return self._slots.chosen(kind, self._repo(repo, tab.type))
 
     def choices(self, kind: Kind[Any]) -> tuple[str, ...]:
         """Ids of the published models that the tab can serve, its default first."""
-        default = str(self.default_repo(tab_named(kind.tab)))
-        found = (str(item.repo) for item in self.catalog.listing.of_task(kind.task))
+        tab = tab_named(kind.tab)
+        default = str(self.default_repo(tab))
+        found = (str(item.repo) for item in self.catalog.listing.of_task(kind.task, tab.type))
         return (default, *(repo for repo in found if repo != default))
 
     def default_repo(self, tab: Tab) -> RepoId:
         """What a tab serves unless the user chooses: LAB_MODELS, else the registry's name."""
-        return self._repo(self.settings.models.get(tab.name) or tab.repo)
+        return self._repo(self.settings.models.get(tab.name) or tab.repo, tab.type)
 
     def own_repo(self, tab: Tab) -> RepoId:
         """What the tab's recipe publishes."""
-        return self._repo(tab.repo)
+        return self._repo(tab.repo, tab.type)
 
     def serving(self, repo: RepoId) -> str | None:
         """The revision of `repo` that is in memory, if it is."""
@@ -176,8 +179,8 @@ class Services:
         if self.settings.read_only:
             raise PageError("hub.read_only")
 
-    def _repo(self, text: str) -> RepoId:
-        return RepoId.parse(text, namespace=self.hub.namespace)
+    def _repo(self, text: str, type: RepoType) -> RepoId:
+        return RepoId.parse(text, type=type, namespace=self.hub.namespace)
 
     def _set_pin(self, repo: RepoId, revision: str | None) -> None:
         if revision:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_utils.names import RepoId
@@ -14,6 +13,7 @@ from tabs.model_slot import ModelSlot
 
 if TYPE_CHECKING:
     from hub_utils.connection import Hub
+    from hub_utils.pull import Pulled
 
 MAX_CHOSEN = 2  # of a kind, in memory beside the default; the one chosen longest ago goes first
 
@@ -26,7 +26,7 @@ class ModelSlots:
         *,
         hub: Hub,
         pin_of: Callable[[RepoId], Pin | None],
-        openers: Mapping[str, Callable[[Path], Any]],
+        openers: Mapping[str, Callable[[Pulled], Any]],
         made: Callable[[], None],
     ) -> None:
         """`openers` replace a tab's own way to open a model; `made` hears of every new slot."""
@@ -64,5 +64,10 @@ class ModelSlots:
 
     def _new(self, kind: Kind[M], repo: RepoId) -> ModelSlot[M]:
         self._made()
-        open_model = self._openers.get(kind.tab, kind.open)
-        return ModelSlot(repo, hub=self._hub, pin_of=self._pin_of, open_model=open_model)
+        return ModelSlot(
+            repo,
+            hub=self._hub,
+            pin_of=self._pin_of,
+            open_model=self._openers.get(kind.tab, kind.open),
+            headline=kind.headline,
+        )

@@ -62,6 +62,14 @@ def _shown(error: Exception, args: tuple[Any, ...]) -> Exception:
     return gr.Error(escape(said), title=title, print_exception=False)  # type: ignore[no-any-return]
 
 
+def on_tab_open(**event: Any) -> None:
+    """Run an event when the tab that is being laid out is opened."""
+    from gradio.context import Context
+
+    assert isinstance(Context.block, gr.Tab)  # noqa: S101 - a tab is laid out inside a gr.Tab
+    Context.block.select(**event)
+
+
 def on_page_load(**event: Any) -> None:
     """Run an event when a browser opens the page."""
     from gradio.context import Context

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hub_utils.errors import LabError
+from hub_utils.pull import Pulled
 
 GPU_SECONDS = 20  # asked for a call; the less, the sooner it gets its turn
 STREAM_SECONDS = 60  # for a text of a thousand tokens
@@ -71,12 +72,12 @@ class StreamFromGpu(Iterator[Any]):
         self._answers.close()
 
 
-def openers(gpu: Callable[..., Any]) -> dict[str, Callable[[Path], Any]]:
+def openers(gpu: Callable[..., Any]) -> dict[str, Callable[[Pulled], Any]]:
     """By tab: opens models on what `gpu`, the decorator of the package `spaces`, provides."""
     run, run_stream = gpu(duration=GPU_SECONDS)(call), gpu(duration=STREAM_SECONDS)(stream)
     return {
-        "classify": lambda folder: ClassifierOnGpu(run, folder),
-        "generate": lambda folder: GeneratorOnGpu(run_stream, folder),
+        "classify": lambda pulled: ClassifierOnGpu(run, pulled.folder),
+        "generate": lambda pulled: GeneratorOnGpu(run_stream, pulled.folder),
     }
 
 

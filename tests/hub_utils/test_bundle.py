@@ -59,10 +59,13 @@ def folder(project):
     return project / "spaces" / "tiny"
 
 
-def staged(project, folder, hardware="zero", models=("lab/tiny-model",)):
+SERVED = {"models": ["lab/tiny-model"], "datasets": ["lab/tiny-index"]}
+
+
+def staged(project, folder, hardware="zero"):
     target = project / "staged"
     bundle = bundles.read_bundle(folder)
-    bundles.stage(bundle, target, project=project, hardware=hardware, models=list(models))
+    bundles.stage(bundle, target, project=project, hardware=hardware, served=SERVED)
     return target
 
 
@@ -82,6 +85,7 @@ def test_the_card_gets_what_only_the_deployment_knows(project, folder):
     assert content["python_version"] == "3.12"
     assert content["suggested_hardware"] == "zero-a10g"
     assert content["models"] == ["lab/tiny-model"]
+    assert content["datasets"] == ["lab/tiny-index"]
     assert (content["title"], content["emoji"]) == ("Tiny", "🧪")
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hub_utils.cards import Metric, ModelFacts, model_card
+from hub_utils.cards import DatasetFacts, Metric, ModelFacts, dataset_card, model_card
 from hub_utils.catalog import history, published
 from hub_utils.errors import HubUnavailableError, RepoNotFoundError
 from hub_utils.names import RepoId
@@ -31,6 +31,8 @@ def test_what_is_published_is_listed_newest_first_with_its_figure(shelf, folder,
     pushed = push_folder(folder, model, hub=shelf, message="Publish")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "train.csv").write_text("text\n")
+    card = dataset_card(DatasetFacts("Texts", data, "", "print()", tags=("semantic-search",)))
+    (tmp_path / "data" / "README.md").write_text(card)
     push_folder(tmp_path / "data", data, hub=shelf, message="Publish", private=True)
 
     found = {item.repo: item for item in published(shelf)}
@@ -40,6 +42,8 @@ def test_what_is_published_is_listed_newest_first_with_its_figure(shelf, folder,
     assert found[model].revision == pushed.revision
     assert found[model].url == f"{shelf.endpoint}/catalog/classifier"
     assert found[data].private
+    assert found[data].tasks == ("semantic-search",)
+    assert found[model].tasks == ("text-classification",)
     assert not found[model].private
     moments = [item.last_modified for item in published(shelf)]
     assert moments == sorted(moments, reverse=True)

@@ -6,10 +6,13 @@ import importlib.util
 import inspect
 import multiprocessing
 import os
+from pathlib import Path
 
 import pytest
 
 from hub_utils.errors import LabError
+from hub_utils.names import RepoId
+from hub_utils.pull import Pulled
 from tests.conftest import ROOT
 from tests.tabs.lab import CONTEXT, LABELS, tiny_classifier, tiny_generator
 
@@ -67,6 +70,11 @@ def tale(tmp_path_factory):
     return tiny_generator(tmp_path_factory.mktemp("zero-tale"))
 
 
+def pulled(folder: Path) -> Pulled:
+    """A folder as the slot hands it to an opener."""
+    return Pulled(RepoId("lab", folder.name), folder, "0" * 40, away=False)
+
+
 def direct(*, duration: int):
     """`spaces.GPU` on any other hardware: the function itself."""
     return lambda task: task
@@ -75,7 +83,7 @@ def direct(*, duration: int):
 def test_a_stand_in_answers_like_the_model(zero_gpu, folder):
     from training.bert.inference import load
 
-    model, stand_in = load(folder), zero_gpu.openers(direct)["classify"](folder)
+    model, stand_in = load(folder), zero_gpu.openers(direct)["classify"](pulled(folder))
     texts = ["the oil price", "shares of the bank"]
     assert stand_in.classify(texts) == model.classify(texts)
     assert set(stand_in.classify(texts)[0]) == set(LABELS)
@@ -91,7 +99,7 @@ def test_the_work_is_done_in_the_decorated_function(zero_gpu, folder, monkeypatc
 
     monkeypatch.setattr(zero_gpu, "_opened", lambda *_: Model())
     gpu = ForkingGpu()
-    stand_in = zero_gpu.openers(gpu)["classify"](folder)
+    stand_in = zero_gpu.openers(gpu)["classify"](pulled(folder))
     assert stand_in.classify(["x", "y"]) == [{"a": 1.0}, {"a": 1.0}]
     assert gpu.processes[0] != os.getpid()
     assert gpu.seconds == [zero_gpu.GPU_SECONDS, zero_gpu.STREAM_SECONDS]
@@ -107,7 +115,7 @@ def test_the_functions_are_decorated_before_any_model_is_there(zero_gpu):
 def test_a_stand_in_streams_like_the_model(zero_gpu, tale):
     from training.gpt.inference import load
 
-    model, stand_in = load(tale), zero_gpu.openers(direct)["generate"](tale)
+    model, stand_in = load(tale), zero_gpu.openers(direct)["generate"](pulled(tale))
     prompt, options = "Once upon a time " * 60, {"temperature": 0.8, "top_k": 9, "seed": 5}
     made, expected = stand_in.stream(prompt, 8, **options), model.stream(prompt, 8, **options)
     assert made.cut == expected.cut > 0
@@ -129,14 +137,14 @@ def test_a_stream_comes_item_by_item_from_the_decorated_function(zero_gpu, tmp_p
 
     monkeypatch.setattr(zero_gpu, "_opened", lambda *_: Model())
     gpu = ForkingGpu()
-    made = zero_gpu.openers(gpu)["generate"](tmp_path).stream("a", 2, seed=1)
+    made = zero_gpu.openers(gpu)["generate"](pulled(tmp_path)).stream("a", 2, seed=1)
     assert (made.cut, list(made)) == (3, ["a-0-1", "a-1-1"])
     assert os.getpid() not in gpu.processes
     assert len(gpu.processes) == 3
 
 
 def test_our_errors_come_back_as_sentences(zero_gpu, folder):
-    stand_in = zero_gpu.openers(direct)["classify"](folder)
+    stand_in = zero_gpu.openers(direct)["classify"](pulled(folder))
     with pytest.raises(LabError, match="no label") as caught:
         stand_in.attribute("the oil price", "no such label")
     assert "crude" in caught.value.hint
@@ -144,12 +152,12 @@ def test_our_errors_come_back_as_sentences(zero_gpu, folder):
 
 def test_an_error_before_the_first_token_is_a_sentence_too(zero_gpu, tale):
     with pytest.raises(LabError, match="temperature must be 0 or above"):
-        zero_gpu.openers(direct)["generate"](tale).stream("Once", 3, temperature=-1.0)
+        zero_gpu.openers(direct)["generate"](pulled(tale)).stream("Once", 3, temperature=-1.0)
 
 
 def test_a_model_is_opened_once_a_process(zero_gpu, folder):
     zero_gpu._opened.cache_clear()
-    stand_in = zero_gpu.openers(direct)["classify"](folder)
+    stand_in = zero_gpu.openers(direct)["classify"](pulled(folder))
     stand_in.classify(["the oil"])
     stand_in.classify(["the bank"])
     assert zero_gpu._opened.cache_info().misses == 1

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hub_utils.connection import Hub
+from hub_utils.names import RepoType
 from hub_utils.push import Pushed, push_folder
 
 ROOT = Path(__file__).parents[2]
@@ -131,10 +132,14 @@ def tiny_generator(folder: Path, *, seed: int = 0) -> Path:
 
 
 def publish(
-    hub: Hub, folder: Path, name: str = "reuters-classifier", message: str = "Train"
+    hub: Hub,
+    folder: Path,
+    name: str = "reuters-classifier",
+    message: str = "Train",
+    type: RepoType = "model",
 ) -> Pushed:
     """Push a folder and return what was published."""
-    return push_folder(folder, hub.repo(name), hub=hub, message=message)
+    return push_folder(folder, hub.repo(name, type), hub=hub, message=message)
 
 
 def _card(metric: str, task: str = "text-classification") -> str:

@@ -11,17 +11,18 @@ import pytest
 from hub_utils.connection import Hub
 from hub_utils.errors import HubUnavailableError, LabError, RepoNotFoundError, RevisionNotFoundError
 from hub_utils.pins import Pin
+from hub_utils.pull import Pulled
 from tabs.model_slot import ModelSlot
 from tests.tabs.lab import HubProcess, publish
 
 REPO = "reuters-classifier"
 
 
-def folder_name(folder: Path) -> str:
+def folder_name(pulled: Pulled) -> str:
     """The smallest thing that can serve: it says which revision it was opened from."""
-    if not (folder / "model.safetensors").exists():
+    if not (pulled.folder / "model.safetensors").exists():
         raise ValueError("no weights\nand a long story")
-    return folder.name
+    return pulled.revision
 
 
 def slot_of(hub: Hub, pin_of: Callable[..., Pin | None] = lambda _: None) -> ModelSlot[str]:
@@ -175,9 +176,9 @@ def test_a_broken_first_revision_is_not_tried_again_by_itself(
     publish(own_hub, broken)
     opened: list[Path] = []
 
-    def count(folder: Path) -> str:
-        opened.append(folder)
-        return folder_name(folder)
+    def count(pulled: Pulled) -> str:
+        opened.append(pulled)
+        return folder_name(pulled)
 
     slot = ModelSlot(own_hub.repo(REPO), hub=own_hub, pin_of=lambda _: None, open_model=count)
     update(slot)

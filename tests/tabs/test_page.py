@@ -45,6 +45,7 @@ def test_programs_may_call_these_and_nothing_else(page: LabPage):
     assert public(page) == {
         "/classify": ["text"],
         "/classify_batch": ["file"],
+        "/search": ["query", "k", "mode"],
         "/generate": ["prompt", "max_new_tokens", "temperature", "top_k", "top_p", "seed"],
     }
 
@@ -61,6 +62,7 @@ def test_slow_events_have_limits_and_the_queue_an_end(page: LabPage):
     assert limits["classify"] == 2
     assert limits["classify_batch"] == 1
     assert limits["generate"] == 4
+    assert limits["search"] == 4
     assert page._queue.max_size == 64
 
 
