@@ -148,8 +148,8 @@ def build(
     started = time.monotonic()
     accelerator = _accelerator()
     main = bool(accelerator.is_main_process)
-    progress.quiet = not main
-    with alone_in(output) if main else nullcontext():
+    progress.quiet = progress.quiet or not main
+    with alone_in(output) if main else nullcontext(), disk_room(output):
         if main:
             _prepare(documents, encoder, config, output=output, previous=previous, resume=resume)
         accelerator.wait_for_everyone()
@@ -284,8 +284,7 @@ def _fill_all(job: Job, *, rank: int, processes: int) -> None:
             record = _kept_shard(job, number, found) or _filled_shard(
                 job, number, found, known=(before, now), watch=watch
             )
-            with disk_room(job.done):
-                write_text(job.done / f"{number:05d}.json", json.dumps(asdict(record)))
+            write_text(job.done / f"{number:05d}.json", json.dumps(asdict(record)))
         if record.shard.passages:
             now.add(job.path(number))
         watch.finish(record)
@@ -402,18 +401,17 @@ def _finish(job: Job) -> Built:
             hint="Name the column of the texts with --text-column.",
         )
     final, folder = job.output / "repository", job.output / "repository.new"
-    with disk_room(job.output):
-        empty(folder)
-        for shard in shards:
-            _link(job.done / shard.path, folder / shard.path)
-        _carry_over(job.previous, folder)
-        hashes = np.concatenate([text_hashes(folder / shard.path) for shard in shards])
-        documents = sum(record.shard.documents for record in records)
-        manifest = _manifest(job, shards, documents=documents, hashes=hashes)
-        removed = _removed(job, shards, hashes)
-        write(folder, manifest)
-        shutil.rmtree(final, ignore_errors=True)
-        folder.rename(final)
+    empty(folder)
+    for shard in shards:
+        _link(job.done / shard.path, folder / shard.path)
+    _carry_over(job.previous, folder)
+    hashes = np.concatenate([text_hashes(folder / shard.path) for shard in shards])
+    documents = sum(record.shard.documents for record in records)
+    manifest = _manifest(job, shards, documents=documents, hashes=hashes)
+    removed = _removed(job, shards, hashes)
+    write(folder, manifest)
+    shutil.rmtree(final, ignore_errors=True)
+    folder.rename(final)
     return Built(
         folder=final,
         manifest=manifest,

@@ -34,6 +34,7 @@ from training.shared.cli import (
     quiet_libraries,
     run_command,
 )
+from training.shared.files import disk_room
 from training.shared.progress import Progress
 from training.shared.publishing import publish
 
@@ -204,9 +205,10 @@ def _published(
     from training.index.build import clear
     from training.index.publish import write_repository
 
-    write(built.folder, replace(built.manifest, command=command_line(args)))
     progress.say("publish", "keyword index, map and card")
-    write_repository(built.folder, built.encoder, repo, hub=hub, seed=built.seed)
+    with disk_room(args.output_dir):
+        write(built.folder, replace(built.manifest, command=command_line(args)))
+        write_repository(built.folder, built.encoder, repo, hub=hub, seed=built.seed)
     pushed = publish(
         built.folder,
         repo,

@@ -18,7 +18,7 @@ from hub_utils.atomic import read_json
 from hub_utils.errors import DataError
 from training.index.config import MAX_SHARDS
 from training.index.manifest import COLUMNS, Source
-from training.shared.files import disk_room, write_text
+from training.shared.files import write_text
 
 if TYPE_CHECKING:
     from training.index.documents import Document
@@ -61,7 +61,7 @@ class Entry:
 def spread(documents: Iterable[Document], folder: Path) -> Spooled:
     """Write all documents into `folder`. Raises DataError if there is none."""
     count, kinds = 0, dict[str, set[str]]()
-    with disk_room(folder), _Files(folder) as files:
+    with _Files(folder) as files:
         for document in documents:
             files.add(bucket(document.id), _line(document))
             count += 1
@@ -141,7 +141,7 @@ def shards_for(size: int, *, previous: int | None = None) -> int:
 
 
 class _Files:
-    """Appends to many files, a piece at a time. Of a full disk the system's error is left."""
+    """Appends to many files, a piece at a time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.size = folder, 0

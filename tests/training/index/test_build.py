@@ -1,7 +1,10 @@
 """Building and building again: what is embedded, what is kept, what is gone."""
 
+import json
+import resource
 import shutil
 from collections.abc import Iterable
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -266,8 +269,6 @@ def test_documents_without_text_are_a_sentence(make, tmp_path):
 
 
 def test_progress_tells_the_time_left(items, encoder, tmp_path, monkeypatch):
-    import json
-
     monkeypatch.setattr("training.shared.progress.FILE_INTERVAL_S", 0.0)
     seen = []
     progress = Progress("index", tmp_path)
@@ -293,3 +294,36 @@ def test_the_encoder_gets_texts_of_like_length_together(
     for texts in asked:
         assert [len(text) for text in texts] == sorted(map(len, texts))
     assert sum(map(len, asked)) == first.embedded
+
+
+@contextmanager
+def room_for(size: int):
+    """Inside, this process may write no file above `size` bytes: the system refuses, as if full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_a_sentence_and_the_build_goes_on_when_there_is_room(
+    make, first, items, tmp_path
+):
+    whole = contents(first)
+    size = min(len(content) for content in whole.values())
+    with room_for(size), pytest.raises(LabError, match="The disk is full") as caught:
+        make(items, tmp_path)
+    assert "--resume" in caught.value.hint
+    assert not list(tmp_path.rglob("*.partial"))
+    assert not (tmp_path / "repository").exists()
+    for path in (tmp_path / "shards").rglob("*.parquet"):
+        assert path.read_bytes() == whole[path.relative_to(tmp_path / "shards").as_posix()]
+    assert different(make([], tmp_path, resume=True), first) == []
+
+
+def test_a_disk_that_is_full_before_the_documents_are_read_is_the_same_sentence(
+    make, items, tmp_path
+):
+    with room_for(100), pytest.raises(LabError, match="The disk is full"):
+        make(items, tmp_path)
