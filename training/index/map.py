@@ -31,22 +31,23 @@ _BLOCK = 2048  # vectors compared at a time
 
 
 def project(vectors: np.ndarray, *, seed: int = 0, known: np.ndarray | None = None) -> np.ndarray:
-    """Places (n, 2) float32 within [-1, 1] for normalised vectors (n, d).
+    """Places (n, 2) float32 within [-1, 1] for normalised vectors (n, d), float16 or float32.
 
     known: (n, 2) places from an earlier map, NaN where there is none.
     """
-    vectors = np.asarray(vectors, dtype=np.float32)
     places = np.full((len(vectors), 2), np.nan, dtype=np.float32) if known is None else known.copy()
     if not len(vectors):
         return places
     if np.mean(~_missing(places)) < MIN_KNOWN:
         places[:] = np.nan
         chosen = _landmarks(vectors, seed)
-        places[chosen] = _fit(_arrange(vectors[chosen], seed))
-    missing = _missing(places)
-    if missing.any():
-        anchors = _some(np.flatnonzero(~missing), seed)
-        places[missing] = place(vectors[missing], vectors[anchors], places[anchors])
+        places[chosen] = _fit(_arrange(vectors[chosen].astype(np.float32), seed))
+    anchors = _some(np.flatnonzero(~_missing(places)), seed)
+    landmarks, there = vectors[anchors].astype(np.float32), places[anchors]
+    missing = np.flatnonzero(_missing(places))
+    for start in range(0, len(missing), _BLOCK):  # vectors may be many, and mapped from a file
+        rows = missing[start : start + _BLOCK]
+        places[rows] = place(vectors[rows].astype(np.float32), landmarks, there)
     return np.round(places, DECIMALS)
 
 
@@ -55,15 +56,13 @@ def place(queries: np.ndarray, vectors: np.ndarray, places: np.ndarray) -> np.nd
 
     The mean of the nearest, the nearer the heavier. All vectors are normalised.
     """
-    found = np.empty((len(queries), 2), dtype=np.float32)
-    for start in range(0, len(queries), _BLOCK):
-        cosines = queries[start : start + _BLOCK] @ vectors.T  # (b, n)
-        count = min(NEIGHBOURS, cosines.shape[1])
-        nearest = np.argpartition(-cosines, count - 1, axis=1)[:, :count]  # (b, k)
-        close = np.take_along_axis(cosines, nearest, axis=1)
-        weights = np.exp((close - close.max(axis=1, keepdims=True)) / SHARPNESS)
-        weights /= weights.sum(axis=1, keepdims=True)
-        found[start : start + _BLOCK] = np.einsum("bk,bkc->bc", weights, places[nearest])
+    cosines = queries @ vectors.T  # (q, n)
+    count = min(NEIGHBOURS, cosines.shape[1])
+    nearest = np.argpartition(-cosines, count - 1, axis=1)[:, :count]  # (q, k)
+    close = np.take_along_axis(cosines, nearest, axis=1)
+    weights = np.exp((close - close.max(axis=1, keepdims=True)) / SHARPNESS)
+    weights /= weights.sum(axis=1, keepdims=True)
+    found: np.ndarray = np.einsum("qk,qkc->qc", weights, places[nearest]).astype(np.float32)
     return found
 
 

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from matplotlib.axes import Axes
 
-GROUPS = 20  # colours told apart
+# Neighbours differ in hue and in lightness; contrast of each at least 2.8 on white and on black.
+PALETTE = (
+    *("#e63838", "#16b226", "#6646e8", "#d4521a", "#16b054"),
+    *("#8a2ee5", "#ab6f15", "#16ae80", "#a619c9", "#897d11"),
+    *("#15aaaa", "#b416a4", "#6d8510", "#1ba4de", "#be177b"),
+    *("#4e8b11", "#649aec", "#c5184c", "#2b8e12", "#8792f0"),
+)
+GROUPS = len(PALETTE)
 MAX_VALUES = 60  # of a column that groups; more would be names
 MIN_VALUES = 2
 INK = "#80868f"  # contrast 3.7 on white, 5.6 on black
@@ -63,22 +70,13 @@ def draw_map(axes: Axes, places: np.ndarray, groups: Groups | None) -> None:
         return
     values = np.array(groups.values, dtype=object)
     colours = {OTHERS: INK}  # one of the groups' own name is drawn over it
-    colours |= {name: _colour(number) for number, name in enumerate(groups.largest)}
+    colours |= {name: PALETTE[number] for number, name in enumerate(groups.largest)}
     shown = np.where(np.isin(values, groups.largest), values, OTHERS)
     for name, colour in colours.items():
         x, y = places[shown == name].T
         if len(x):
             axes.scatter(x, y, s=size, color=colour, linewidths=0, label=name)
     _legend(axes, groups.column)
-
-
-def _colour(number: int) -> str:
-    """Hues in turn, of a lightness between that of a light and of a dark page."""
-    import colorsys
-
-    hue, lightness = number * 7 % GROUPS / GROUPS, (0.50, 0.62, 0.42)[number % 3]
-    red, green, blue = (round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.75))
-    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _legend(axes: Axes, title: str) -> None:

@@ -6,6 +6,7 @@ written here tells a time or a machine: the same documents give the same bytes, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,11 +106,14 @@ def _places(table: pa.Table, vectors: np.ndarray, previous: Path, *, seed: int) 
 
 
 def _write_keyword(folder: Path, table: pa.Table) -> KeywordIndex:
-    titles, texts = table["title"].to_pylist(), table["text"].to_pylist()
-    embedded = (
-        f"{title}\n{text}" if title else text for title, text in zip(titles, texts, strict=True)
-    )
-    keyword = KeywordIndex.build(embedded)
+    keyword = KeywordIndex.build(_embedded(table))
     empty(folder / KEYWORD)
     keyword.save(folder / KEYWORD)
     return keyword
+
+
+def _embedded(table: pa.Table) -> Iterator[str]:
+    """What was embedded of each passage."""
+    for batch in table.select(["title", "text"]).to_batches():
+        pairs = zip(batch["title"].to_pylist(), batch["text"].to_pylist(), strict=True)
+        yield from (f"{title}\n{text}" if title else text for title, text in pairs)
