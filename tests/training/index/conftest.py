@@ -61,11 +61,15 @@ def make_tokenizer(folder: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a random BERT with 2 layers of width 32, as sentence-transformers saves one."""
+    """Folder of a tiny encoder."""
+    return make_encoder(tmp_path_factory.mktemp("tiny") / "tiny-encoder")
+
+
+def make_encoder(folder: Path) -> Path:
+    """A random BERT with 2 layers of width 32, as sentence-transformers saves one."""
     import torch
     from transformers import BertConfig, BertModel
 
-    folder = tmp_path_factory.mktemp("tiny") / "tiny-encoder"
     folder.mkdir()
     tokenizer = make_tokenizer(folder)
     torch.manual_seed(0)
