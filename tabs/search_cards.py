@@ -30,6 +30,7 @@ AROUND = 900  # characters of the document that the context shows on either side
 COPIES = 5  # near-copies that are named
 SHORT_TITLE = 90
 NOTICES = ("search.notice_words", "search.notice_filters")  # an index's remarks
+UNTITLED = ' class="lab-hit-from"'
 Span = tuple[int, int]
 
 
@@ -82,14 +83,17 @@ def _notice(said: str, language: Language) -> str:
 def _card(found: Found, mode: str, rank: int, hit: Hit, top: float, language: Language) -> str:
     limit = EXCERPT if len(found.by_mode) == 1 else SHORT_EXCERPT
     share = max(0.0, min(1.0, hit.score / top)) if top > 0 else 0.0
+    source = _source(found.index, hit, language)
+    # Without a title the source stands in its place: the excerpt says how the passage begins.
+    title = plain(shortened(hit.title, SHORT_TITLE)) if hit.title else source
+    below = f'<p class="lab-hit-from">{source}</p>' if hit.title else ""
     return (
         f'<li class="lab-hit" data-passage="{escape(hit.id)}">'
         f'<div class="lab-hit-head"><span class="lab-rank">{rank}</span>'
-        f"<h4>{plain(title_of(hit))}</h4>"
+        f"<h4{'' if hit.title else UNTITLED}>{title}</h4>"
         f'<span class="lab-score" title="{plain(_parts(hit, language))}">'
         f'{_score(hit.score, mode)}<i style="--share:{share:.3f}"></i></span></div>'
-        f"{_source(found.index, hit, language)}"
-        f'<p class="lab-hit-text">{excerpt(hit.text, hit.highlights, limit)}</p>'
+        f'{below}<p class="lab-hit-text">{excerpt(hit.text, hit.highlights, limit)}</p>'
         f'<div class="lab-hit-more">{_ranks(found, mode, hit, language)}'
         f"{_more_button(hit, language)}{_context(found.index, hit, language)}"
         f"{_copies(found.index, hit, language)}</div></li>"
@@ -106,7 +110,7 @@ def shortened(text: str, limit: int) -> str:
     line = " ".join(text[: 4 * limit].split())
     if len(line) <= limit:
         return line
-    return line[:limit].rsplit(" ", 1)[0].rstrip(",.;:") + "…"
+    return line[: limit + 1].rsplit(" ", 1)[0][:limit].rstrip(",.;: ") + "…"
 
 
 def _score(score: float, mode: str) -> str:
@@ -132,7 +136,7 @@ def _source(index: SearchIndex, hit: Hit, language: Language) -> str:
         f' <span class="lab-tag" title="{plain(name)}">{plain(shortened(str(value), 40))}</span>'
         for name, value in hit.metadata.items()
     )
-    return f'<p class="lab-hit-from">{" · ".join(parts)}{tags}</p>'
+    return " · ".join(parts) + tags
 
 
 def _ranks(found: Found, mode: str, hit: Hit, language: Language) -> str:

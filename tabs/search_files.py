@@ -118,7 +118,8 @@ def index_file(
 
     _check(path)
     began = time.perf_counter()
-    documents = list(_bounded(_read(path, hub), path.name))
+    read = _bounded(_read(path, hub), path.name)
+    documents = [document for document in read if document.text.strip()]
     if not documents:
         raise PageError("own.no_text", name=path.name)
     index = index_texts(documents, _Told(encoder, path.name, report, stopped))  # type: ignore[arg-type]

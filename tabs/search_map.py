@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -50,11 +51,19 @@ class Ground:
     places: np.ndarray  # (m, 2)
 
 
+_grounds: WeakKeyDictionary[SearchIndex, Ground] = WeakKeyDictionary()  # those that are served
+
+
 def ground(index: SearchIndex) -> Ground | None:
-    """The sample of a corpus; None where it has no map."""
+    """The sample of a corpus; None where it has no map. The same index is sampled once."""
     if index.places is None:
         return None
-    places = np.asarray(index.places, np.float32)
+    if index not in _grounds:
+        _grounds[index] = _sample(index, np.asarray(index.places, np.float32))
+    return _grounds[index]
+
+
+def _sample(index: SearchIndex, places: np.ndarray) -> Ground:
     rows = np.flatnonzero(~np.isnan(places).any(axis=1))
     if len(rows) > SHOWN:
         rows = np.sort(np.random.default_rng(0).choice(rows, SHOWN, replace=False))
@@ -69,9 +78,9 @@ def ground(index: SearchIndex) -> Ground | None:
 
 
 def _column(index: SearchIndex) -> list[str]:
-    """The column that colours the map: the one with most of the few values."""
+    """The column that colours the map: words before numbers, then the one with most values."""
     found: Sequence[Facet] = facets(index)
-    best = max(found, key=lambda facet: len(facet.values), default=None)
+    best = max(found, key=lambda f: (isinstance(f.values[0], str), len(f.values)), default=None)
     return [best.column] if best else []
 
 

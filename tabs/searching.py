@@ -104,15 +104,22 @@ def more_like(index: SearchIndex, passage: str, k: int, chosen: Sequence[str] | 
     began = time.perf_counter()
     filters = filters_of(chosen or ()) or None
     results = index.more_like(passage, k, filters=filters)
-    title = index.context(passage, characters=0).title
-    return Found(index, title, {"dense": results}, time.perf_counter() - began, like=passage)
+    meant = index.context(passage, characters=0)
+    return Found(
+        index,
+        meant.title or meant.text,
+        {"dense": results},
+        time.perf_counter() - began,
+        like=passage,
+    )
 
 
 def facets(index: SearchIndex) -> tuple[Facet, ...]:
-    """The corpus's columns that have 2 to FEW values."""
-    columns = index.passages.metadata_columns
-    found = (Facet(name, _values(index.passages.table[name])) for name in columns)
-    return tuple(facet for facet in found if 2 <= len(facet.values) <= FEW)
+    """The corpus's columns that have 2 to FEW values, each of several documents."""
+    table = index.passages.table
+    found = [Facet(name, _values(table[name])) for name in index.passages.metadata_columns]
+    most = min(FEW, len(table["document"].unique()) // 2)
+    return tuple(facet for facet in found if 2 <= len(facet.values) <= most)
 
 
 def _values(column: Any) -> tuple[Any, ...]:

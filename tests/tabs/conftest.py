@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hub_utils.connection import Hub
 from hub_utils.settings import Settings
 from tabs.services import Services
-from tests.tabs.lab import HubProcess, tiny_classifier, tiny_generator
+from tests.tabs.lab import HubProcess, corpus, tiny_classifier, tiny_generator
+from tests.training.index.conftest import make_encoder
+
+if TYPE_CHECKING:
+    from training.index.inference import SearchIndex
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +29,16 @@ def classifiers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny language model."""
     return tiny_generator(tmp_path_factory.mktemp("generator"), seed=1)
+
+
+@pytest.fixture(scope="session")
+def index(tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
+    """The tests' small corpus, indexed in memory by a tiny encoder."""
+    from training.index.encoder import load_encoder
+    from training.index.inference import index_texts
+
+    folder = make_encoder(tmp_path_factory.mktemp("index") / "encoder")
+    return index_texts(corpus(), load_encoder(folder, repo="lab/tiny-encoder", revision="0" * 40))
 
 
 @pytest.fixture

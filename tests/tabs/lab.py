@@ -11,16 +11,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hub_utils.connection import Hub
 from hub_utils.names import RepoType
 from hub_utils.push import Pushed, push_folder
+from tests.training.index.conftest import Documents, make_encoder, make_rows
+
+if TYPE_CHECKING:
+    from training.index.documents import Document
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "test-token-of-this-run"
 LABELS = ("acq", "crude", "earn", "money-fx")
 DEADLINE_S = 60.0
 GENERATION = "text-generation"
+COPIED = "Put butter and onion into the oven. This recipe was copied by good people. " * 2
 WORDS = ("the", "said", "board", "dividend", "oil", "price", "bank", "money", "shares", "stock")
 
 
@@ -129,6 +135,57 @@ def tiny_generator(folder: Path, *, seed: int = 0) -> Path:
         "utf-8",
     )
     return folder
+
+
+EVIL = "<script>harmed = true</script><img src=x onerror='window.harmed = true'> <b>alert</b>"
+
+
+def corpus() -> list[Document]:
+    """Small documents of three topics; one is hostile, and seven say nearly the same."""
+    from training.index.documents import Document
+
+    rows = [
+        *make_rows(30),
+        {"id": "evil", "title": EVIL, "text": f"An alert: {EVIL} was harmed.", "topic": "space"},
+        *(
+            {"id": f"copy{n}", "title": f"Copy {n}", "text": COPIED, "topic": "cooking"}
+            for n in range(7)
+        ),
+    ]
+    return [
+        Document(
+            row["id"],
+            row["title"],
+            row["text"],
+            {"topic": row["topic"], "year": row.get("year", 1990), "serial": number},
+        )
+        for number, row in enumerate(rows)
+    ]
+
+
+def publish_index(hub: Hub, home: Path, name: str = "newsgroups-index") -> Pushed:
+    """Publish a tiny encoder and an index of `corpus` that was made with it, as a build would."""
+    from training.index.build import build
+    from training.index.config import IndexConfig
+    from training.index.encoder import load_encoder
+    from training.index.publish import write_repository
+    from training.shared.progress import Progress
+
+    home.mkdir(parents=True, exist_ok=True)
+    folder = make_encoder(home / "encoder")
+    encoder = publish(hub, folder, "tiny-encoder")
+    built = build(
+        Documents(corpus()),
+        load_encoder(folder, repo=str(encoder.repo), revision=encoder.revision),
+        IndexConfig(overlap_tokens=8),
+        output=home / "build",
+        previous=None,
+        progress=Progress("index", home / "build"),
+        resume=False,
+    )
+    repo = hub.repo(name, "dataset")
+    write_repository(built.folder, built.encoder, repo, hub=hub)
+    return push_folder(built.folder, repo, hub=hub, message="Index")
 
 
 def publish(
