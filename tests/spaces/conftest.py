@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, HubServer
-from tests.tabs.lab import publish, tiny_classifier, tiny_generator
+from tests.tabs.lab import publish, publish_index, tiny_classifier, tiny_generator
 
-MODEL, TALE = "space-classifier", "space-tale"
+MODEL, TALE, INDEX = "space-classifier", "space-tale", "space-index"
+SERVED = f"classify={MODEL},generate={TALE},search={INDEX}"
 
 
 @pytest.fixture(scope="session")
@@ -33,14 +34,21 @@ def tale(hub, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def deploy(hub_server: HubServer, model: str, tale: str) -> Callable[..., dict]:
+def passages(hub, tmp_path_factory):
+    """The id of a tiny published index."""
+    publish_index(hub, tmp_path_factory.mktemp("index"), INDEX)
+    return f"lab/{INDEX}"
+
+
+@pytest.fixture(scope="session")
+def deploy(hub_server: HubServer, model: str, tale: str, passages: str) -> Callable[..., dict]:
     """Runs `python -m hub_utils deploy spaces/lab`; gives its last line and keeps all it printed."""
 
     def run(*options: str, code: int = 0, **environment: str) -> dict:
         done = subprocess.run(
             [sys.executable, "-m", "hub_utils", "deploy", "spaces/lab", *options],
             cwd=ROOT,
-            env={**os.environ, "LAB_MODELS": f"classify={MODEL},generate={TALE}", **environment},
+            env={**os.environ, "LAB_MODELS": SERVED, **environment},
             capture_output=True,
             text=True,
         )

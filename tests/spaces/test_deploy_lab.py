@@ -13,7 +13,7 @@ from huggingface_hub import snapshot_download
 
 from hub_utils.cards import split_card
 from tests.conftest import ROOT
-from tests.spaces.conftest import TALE, bare_environment
+from tests.spaces.conftest import SERVED, TALE, bare_environment
 from tests.tabs.lab import LABELS
 
 DEADLINE_S = 120
@@ -31,12 +31,11 @@ def downloaded(hub, space, tmp_path) -> Path:
 
 
 @pytest.fixture
-def running(hub, downloaded, model, tale):
+def running(hub, downloaded):
     """The Space's own app.py, started where it was downloaded; its address."""
-    name = model.partition("/")[2]
     environment = bare_environment(
         downloaded.parent, HF_ENDPOINT=hub.endpoint, HF_TOKEN=hub.token, LAB_NAMESPACE="lab",
-        LAB_MODELS=f"classify={name},generate={tale.partition('/')[2]}", LAB_READ_ONLY="1", LAB_PORT="0",
+        LAB_MODELS=SERVED, LAB_SEARCH_STORE="exact", LAB_READ_ONLY="1", LAB_PORT="0",
     )  # fmt: skip
     with (downloaded.parent / "log.txt").open("wb") as log:
         process = subprocess.Popen(
@@ -60,6 +59,9 @@ def test_the_downloaded_space_serves_without_the_repository(running):
     written = page.submit("Once upon", 20, api_name="/generate").result()
     assert isinstance(written, str)
     assert written
+    found = page.predict("the rocket", 3, "hybrid", api_name="/search")
+    assert len(found) == 3
+    assert "rocket" in found[0]["text"].lower()
 
 
 def find_confidences(answer):
@@ -73,7 +75,7 @@ def find_confidences(answer):
 def test_the_space_has_what_it_needs_and_nothing_else(downloaded):
     there = {path.relative_to(downloaded).as_posix() for path in downloaded.rglob("*.py")}
     assert {"app.py", "zero_gpu.py", "tabs/page.py", "tabs/token_view.py"} <= there
-    assert {"training/bert/inference.py", "training/gpt/inference.py"} <= there
+    assert {f"training/{name}/inference.py" for name in ("bert", "gpt", "index")} <= there
     assert (downloaded / "tabs" / "token_view.js").is_file()
     assert not [
         name for name in there if name.startswith(("hub_utils/local_hub", "tests", "spaces"))
@@ -82,6 +84,8 @@ def test_the_space_has_what_it_needs_and_nothing_else(downloaded):
         not {
             "training/bert/train.py",
             "training/gpt/train.py",
+            "training/index/build.py",
+            "training/index/publish.py",
             "hub_utils/deploy.py",
             "bundle.toml",
         }
@@ -112,7 +116,7 @@ def project_imports(path: Path) -> set[str]:
     return {path for path in paths if (ROOT / path).is_dir() or (ROOT / f"{path}.py").is_file()}
 
 
-def test_the_card_configures_a_space_for_zerogpu(downloaded, model, tale):
+def test_the_card_configures_a_space_for_zerogpu(downloaded, model, tale, passages):
     from importlib import metadata
 
     content = yaml.safe_load(split_card((downloaded / "README.md").read_text("utf-8"))[0])
@@ -120,6 +124,7 @@ def test_the_card_configures_a_space_for_zerogpu(downloaded, model, tale):
     assert content["sdk_version"] == metadata.version("gradio")
     assert (content["python_version"], content["suggested_hardware"]) == ("3.12", "zero-a10g")
     assert content["models"] == [model, tale]
+    assert content["datasets"] == [passages]
     assert len(content["short_description"]) <= 60
     assert "torch==2.11.0" in (downloaded / "requirements.txt").read_text().splitlines()
 
@@ -128,7 +133,8 @@ def test_the_space_has_its_variables_and_no_secret(hub, space):
     variables = {k: v.value for k, v in hub.api.get_space_variables("lab/lab-space").items()}
     assert variables == {
         "LAB_NAMESPACE": "lab",
-        "LAB_MODELS": "classify=space-classifier,generate=space-tale",
+        "LAB_MODELS": SERVED,
+        "LAB_SEARCH_STORE": "exact",
         "LAB_READ_ONLY": "1",
     }
     assert hub.api.get_space_secrets("lab/lab-space") == {}
@@ -193,10 +199,10 @@ def test_a_private_model_needs_a_token_for_the_space_which_is_never_shown(deploy
 
 
 def test_a_model_that_is_not_published_is_named_and_waited_for(deploy):
-    plan = deploy(
-        "--name", "early-space", "--dry-run", LAB_MODELS=f"classify=not-yet,generate={TALE}"
-    )
-    assert plan["missing_models"] == ["lab/not-yet"]
+    served = f"classify=not-yet,generate={TALE},search=nor-this"
+    plan = deploy("--name", "early-space", "--dry-run", LAB_MODELS=served)
+    assert plan["missing_models"] == ["lab/not-yet", "lab/nor-this"]
+    assert plan["datasets"] == ["lab/nor-this"]
 
 
 def test_the_entry_is_short_and_imports_zerogpu_before_torch():
