@@ -55,6 +55,7 @@ class _Ask:
     mode: Any
     only: Any
     k: Any
+    last: Any  # State with the _Last answer
     where: Any  # the published index, or the reader's own
     chosen: Any  # the published index that was chosen
     own: Any  # the key of the reader's own index
@@ -82,6 +83,14 @@ class Target:
     index: SearchIndex
     name: str  # of the reader's file; "" for the published index
     revision: str = ""
+
+
+@dataclass
+class _Last:
+    """What a session's last answer put on the map. Shared by its events, which may overlap."""
+
+    mark: Marks | None = None
+    index: int = 0  # the id of the index that it is of
 
 
 def build(services: Services) -> None:
@@ -159,7 +168,7 @@ def _lay_out_ask(chosen: Any, own: Any) -> _Ask:
             1, MAX_HITS, value=DEFAULT_HITS, step=1, label=text("search.k"),
             scale=2, min_width=200, elem_id="search-k",
         )  # fmt: skip
-    return _Ask(query, go, examples, mode, only, k, where, chosen, own)
+    return _Ask(query, go, examples, mode, only, k, gr.State(_Last()), where, chosen, own)
 
 
 def _lay_out_answer(facts: Any) -> _Tab:
@@ -178,42 +187,48 @@ def _modes(language: Language) -> list[tuple[str, str]]:
 
 
 def _connect(targets: _Targets, ask: _Ask, tab: _Tab) -> None:
-    drawn = gr.State(None)  # the Marks of the last answer
-
     def found_in(given: dict[Any, Any]) -> Target:
         return targets(*(given[part] for part in ask.target))
 
     @sentences
-    def show(given: dict[Any, Any], request: gr.Request) -> tuple[str, str, Marks]:
+    def show(given: dict[Any, Any], request: gr.Request) -> tuple[str, str]:
         wish = asked(*(given[part] for part in (ask.query, ask.k, ask.mode, ask.only)))
         target = found_in(given)
-        return _shown(search(target.index, wish), target, reader(request))
+        return _shown(search(target.index, wish), target, given[ask.last], reader(request))
 
     @sentences
     def show_more(
         given: dict[Any, Any], event: gr.EventData, request: gr.Request
-    ) -> tuple[str, str, Marks]:
+    ) -> tuple[str, str]:
         target = found_in(given)
         found = more_like(target.index, str(event.passage), int(given[ask.k]), given[ask.only])
-        return _shown(found, target, reader(request))
+        return _shown(found, target, given[ask.last], reader(request))
 
-    def show_map(repo: str, where: str, own: str, mark: Marks | None, request: gr.Request) -> Any:
-        return _map(targets.ready(repo, where, own), mark, reader(request))
+    def show_map(repo: str, where: str, own: str, last: _Last, request: gr.Request) -> Any:
+        return _map(targets.ready(repo, where, own), last, reader(request))
 
     def on(trigger: Any, handler: Any = show) -> None:
         limits = {**LIMITS, **PRIVATE, "show_progress": "minimal", "show_progress_on": tab.status}
-        answered = trigger(handler, inputs, [tab.results, tab.status, drawn], **limits)
-        answered.success(show_map, [*ask.target, drawn], tab.map, **QUIET)
+        answered = trigger(handler, inputs, [tab.results, tab.status], **limits)
+        answered.success(show_map, [*ask.target, ask.last], tab.map, **QUIET)
 
-    inputs = {ask.query, ask.k, ask.mode, ask.only, *ask.target}  # a set: given by component
+    inputs = {
+        ask.query,
+        ask.k,
+        ask.mode,
+        ask.only,
+        ask.last,
+        *ask.target,
+    }  # a set: given by component
     for trigger in (ask.go.click, ask.query.submit, ask.mode.input, ask.only.input, ask.k.release):
         on(trigger)
     on(ask.examples.click(lambda row: row[0], ask.examples, ask.query, **QUIET).then)
     on(tab.results.more, show_more)
 
 
-def _shown(found: Found, found_in: Target, language: Language) -> tuple[str, str, Marks]:
-    return cards(found, language), _latency(found, found_in, language), marks(found, language)
+def _shown(found: Found, found_in: Target, last: _Last, language: Language) -> tuple[str, str]:
+    last.mark, last.index = marks(found, language), id(found_in.index)
+    return cards(found, language), _latency(found, found_in, language)
 
 
 def _latency(found: Found, found_in: Target, language: Language) -> str:
@@ -226,10 +241,12 @@ def _latency(found: Found, found_in: Target, language: Language) -> str:
     return f'<p class="lab-quiet" role="status">{fragments.plain(said)}</p>'
 
 
-def _map(found_in: Target | None, mark: Marks | None, language: Language) -> Any:
+def _map(found_in: Target | None, last: _Last, language: Language) -> Any:
+    """The map with what was answered last: asked late, so that no slower event wipes it off."""
     drawn = ground(found_in.index) if found_in else None
-    if drawn is None:
+    if found_in is None or drawn is None:
         return gr.update(value=None, visible=False)
+    mark = last.mark if last.index == id(found_in.index) else None
     return gr.update(value=figure(drawn, mark), visible=True, label=say("search.map", language))
 
 
@@ -238,7 +255,12 @@ def _connect_view(targets: _Targets, ask: _Ask, tab: _Tab) -> None:
     seen = gr.State(None)
 
     def tick(
-        repo: str, where: str, own: str, before: tuple[str, ...] | None, request: gr.Request
+        repo: str,
+        where: str,
+        own: str,
+        last: _Last,
+        before: tuple[str, ...] | None,
+        request: gr.Request,
     ) -> list[Any]:
         found_in = targets.ready(repo, where, own)
         language = reader(request)
@@ -249,7 +271,7 @@ def _connect_view(targets: _Targets, ask: _Ask, tab: _Tab) -> None:
         return [
             _facts(found_in, language),
             gr.update(choices=filters, value=[], visible=bool(filters)),
-            _map(found_in, None, language),
+            _map(found_in, last, language),
             now,
         ]
 
@@ -259,7 +281,7 @@ def _connect_view(targets: _Targets, ask: _Ask, tab: _Tab) -> None:
     timer = gr.Timer(TICK_S, active=False)  # pages that never open the tab pay nothing for it
     show: dict[str, Any] = {
         "fn": tick,
-        "inputs": [*ask.target, seen],
+        "inputs": [*ask.target, ask.last, seen],
         "outputs": [tab.facts, ask.only, tab.map, seen],
         **QUIET,
     }

@@ -10,6 +10,7 @@ import colorsys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -52,15 +53,17 @@ class Ground:
 
 
 _grounds: WeakKeyDictionary[SearchIndex, Ground] = WeakKeyDictionary()  # those that are served
+_sampling = Lock()
 
 
 def ground(index: SearchIndex) -> Ground | None:
     """The sample of a corpus; None where it has no map. The same index is sampled once."""
     if index.places is None:
         return None
-    if index not in _grounds:
-        _grounds[index] = _sample(index, np.asarray(index.places, np.float32))
-    return _grounds[index]
+    with _sampling:
+        if index not in _grounds:
+            _grounds[index] = _sample(index, np.asarray(index.places, np.float32))
+        return _grounds[index]
 
 
 def _sample(index: SearchIndex, places: np.ndarray) -> Ground:

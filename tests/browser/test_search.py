@@ -201,6 +201,7 @@ def test_a_phone_in_chinese_reads_everything_in_one_direction(
     answered(page)
     expect(page.locator(".lab-column h3").first).to_be_in_viewport()
     expect(page.locator(".lab-column h3").first).to_have_text("两者结合")
+    page.wait_for_function(f"{PLOT}?.data?.at(-1).name === 'query'")
     expect(page.locator("#search-map-hint")).to_contain_text("星号是你的问题")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
