@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_HUB_ROOT = Path(".lab/hub")
 DEFAULT_PORT = 7860
 DEFAULT_NAMESPACE = "lab"
+SEARCH_STORES = ("chroma", "exact", "faiss-flat", "faiss-hnsw", "faiss-ivfpq", "auto")
 
 # Name, default and meaning; what a reader of the README sees, in this order.
 _TABLE: tuple[tuple[str, str, str], ...] = (
@@ -50,6 +51,17 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
         "none",
         "Revisions to serve, as `repo=revision`, several with commas; wins over the page's pins.",
     ),
+    (
+        "LAB_SEARCH_STORE",
+        "`chroma`",
+        "Where search looks for the nearest vectors: `chroma`, `exact`, `faiss-flat`, "
+        "`faiss-hnsw`, `faiss-ivfpq`, or `auto` by size.",
+    ),
+    (
+        "CHROMA_URL",
+        "none",
+        "A Chroma server, as `http://127.0.0.1:8000`, in place of the embedded Chroma.",
+    ),
     ("LAB_PORT", "`7860`", "The port of the page; `0` takes a free one."),
     (
         "LAB_READ_ONLY",
@@ -72,6 +84,8 @@ class Settings:
     hub_root: Path = DEFAULT_HUB_ROOT
     revisions: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    search_store: str = SEARCH_STORES[0]
+    chroma_url: str | None = None
     port: int = DEFAULT_PORT
     read_only: bool = False
     space_token: str | None = field(default=None, repr=False)
@@ -82,13 +96,17 @@ class Settings:
         """Read `env`. Raises SettingsError naming the variable, its value and the fix."""
         _refuse_misspelt(env)
         return cls(
-            endpoint=_endpoint(env),
+            endpoint=_address(env, "HF_ENDPOINT", of="a Hub", example="http://127.0.0.1:7861"),
             token=_token(env, "HF_TOKEN"),
             hf_home=Path(env["HF_HOME"]).expanduser() if env.get("HF_HOME") else None,
             namespace=_namespace(env),
             hub_root=Path(env.get("LAB_HUB_ROOT") or DEFAULT_HUB_ROOT).expanduser(),
             revisions=_pairs(env, "LAB_REVISIONS", example="lab/reuters-classifier=main"),
             models=_models(env),
+            search_store=_search_store(env),
+            chroma_url=_address(
+                env, "CHROMA_URL", of="a Chroma server", example="http://127.0.0.1:8000"
+            ),
             port=_port(env),
             read_only=_flag(env, "LAB_READ_ONLY", default=bool(env.get("SPACE_ID"))),
             space_token=_token(env, "LAB_SPACE_TOKEN"),
@@ -111,19 +129,30 @@ def _refuse_misspelt(env: Mapping[str, str]) -> None:
             raise SettingsError(f"{name} is not a setting.", hint=f"Did you mean {near[0]}?")
 
 
-def _endpoint(env: Mapping[str, str]) -> str | None:
-    value = env.get("HF_ENDPOINT", "").strip().rstrip("/")
+def _address(env: Mapping[str, str], name: str, *, of: str, example: str) -> str | None:
+    value = env.get(name, "").strip().rstrip("/")
     if not value:
         return None
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise SettingsError(
-            f"HF_ENDPOINT={value!r} is not the address of a Hub.",
-            hint="Write it as http://127.0.0.1:7861, or unset it.",
-        )
     if parts.username or parts.password:
         raise SettingsError(
-            "HF_ENDPOINT carries a user or password.", hint="Put the token into HF_TOKEN instead."
+            f"{name} carries a user or password.",
+            hint="Leave it out of the address: tokens and logins have variables of their own.",
+        )
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise SettingsError(
+            f"{name}={value!r} is not the address of {of}.",
+            hint=f"Write it as {example}, or unset it.",
+        )
+    return value
+
+
+def _search_store(env: Mapping[str, str]) -> str:
+    value = env.get("LAB_SEARCH_STORE", "").strip().lower() or SEARCH_STORES[0]
+    if value not in SEARCH_STORES:
+        raise SettingsError(
+            f"LAB_SEARCH_STORE={value!r} is no vector store.",
+            hint=f"Use one of: {', '.join(SEARCH_STORES)}.",
         )
     return value
 

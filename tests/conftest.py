@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 TOKEN = "hf_session_token_of_the_tests"
 THROWAWAY = f"lab-test-{uuid.uuid4().hex[:8]}-"  # prefix of what a run makes on the real Hub
-_OWN = ("LAB_", "HF_", "HUGGING", "TRANSFORMERS_", "GRADIO_")
+_OWN = ("LAB_", "HF_", "HUGGING", "TRANSFORMERS_", "GRADIO_", "CHROMA_")
 _KEPT = ("LAB_TEST_TOKEN",)
 
 

@@ -29,8 +29,11 @@ def test_every_variable_lands_in_its_field():
             "LAB_PORT": "7870",
             "LAB_READ_ONLY": "yes",
             "LAB_SPACE_TOKEN": "hf_read",
+            "LAB_SEARCH_STORE": "faiss-hnsw",
+            "CHROMA_URL": "http://127.0.0.1:8000/",
         }
     )
+    assert (settings.search_store, settings.chroma_url) == ("faiss-hnsw", "http://127.0.0.1:8000")
     assert settings.endpoint == "http://127.0.0.1:7861"
     assert settings.token == "hf_secret"
     assert settings.space_token == "hf_read"
@@ -68,6 +71,8 @@ def test_a_space_is_read_only_unless_it_says_otherwise():
         ("LAB_MODELS", "classify="),
         ("LAB_MODELS", "classify=../etc"),
         ("LAB_READ_ONLY", "maybe"),
+        ("LAB_SEARCH_STORE", "pinecone"),
+        ("CHROMA_URL", "127.0.0.1:8000"),
     ],
 )
 def test_a_bad_value_names_the_variable_the_value_and_the_fix(name, value):
@@ -86,9 +91,10 @@ def test_a_broken_token_is_refused_without_being_shown(name):
     assert "hf_one" not in caught.value.line()
 
 
-def test_a_password_in_the_endpoint_is_refused_without_being_shown():
+@pytest.mark.parametrize("name", ["HF_ENDPOINT", "CHROMA_URL"])
+def test_a_password_in_an_address_is_refused_without_being_shown(name):
     with pytest.raises(SettingsError) as caught:
-        Settings.from_env({"HF_ENDPOINT": "http://lab:hunter2@127.0.0.1"})
+        Settings.from_env({name: "http://lab:hunter2@127.0.0.1"})
     assert "hunter2" not in caught.value.line()
 
 

@@ -41,6 +41,13 @@ class Encoder:
         vector = self._model.encode_query(text, normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vector, np.float32)
 
+    def encode_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """(n, d) float32 vectors of questions that came together."""
+        vectors = self._model.encode_query(
+            list(texts), normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, np.float32)
+
 
 def load_encoder(folder: Path, *, repo: str | None = None, revision: str | None = None) -> Encoder:
     """Open a sentence-transformers model (or any encoder that transformers opens) from a folder."""

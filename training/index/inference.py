@@ -9,29 +9,33 @@ index.more_like(results.hits[0].id, k=5); index.context(results.hits[0].id).befo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_utils.connection import Hub, connect
-from hub_utils.errors import LabError
+from hub_utils.errors import DataError, LabError
 from hub_utils.pull import Pulled, pull
 from hub_utils.settings import Settings
 from training.index.hits import Context, Hit, Results
 from training.index.rows import PassageRows
 from training.index.search import MODES, About, SearchIndex
-from training.index.stores.base import Vectors, VectorStore
-from training.index.stores.exact import ExactStore
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from training.index.cache import Cache
     from training.index.documents import Document
     from training.index.encoder import Encoder
     from training.index.manifest import Manifest
     from training.index.passages import Passage
+    from training.index.shards import Passages
 
+log = logging.getLogger(__name__)
 __all__ = (
     "MODES", "Context", "Hit", "Results", "SearchIndex", "index_texts", "load", "load_pulled",
 )  # fmt: skip
@@ -42,29 +46,26 @@ def load(
 ) -> SearchIndex:
     """Open an index from the Hub or from a folder.
 
-    store: the back end, "exact", "chroma", …; None: the setting LAB_SEARCH_STORE.
+    store: the back end, "exact", "chroma", …, ready when this returns. None: that of the setting
+    LAB_SEARCH_STORE; while it is built, which happens once a revision, search is exact.
     Raises RepoNotFoundError, RevisionNotFoundError, LabError: not an index, a damaged shard, an
     encoder that is not the one it was built with.
     """
-    hub = connect(Settings.from_env())
+    settings = Settings.from_env()
+    hub = connect(settings)
     folder = Path(repo_or_folder)
     if folder.is_dir():
-        return _open(folder, hub=hub, store=store, repo=folder.name)
-    repo = hub.repo(str(repo_or_folder), "dataset")
-    return load_pulled(pull(repo, hub=hub, revision=revision), store=store)
+        origin = _Origin(folder, folder.name, None, away=False)
+    else:
+        repo = hub.repo(str(repo_or_folder), "dataset")
+        origin = _Origin.of(pull(repo, hub=hub, revision=revision))
+    return _open(origin, hub=hub, settings=settings, store=store)
 
 
 def load_pulled(pulled: Pulled, *, store: str | None = None) -> SearchIndex:
     """Open a snapshot that `hub_utils.pull` fetched."""
-    hub = connect(Settings.from_env())
-    return _open(
-        pulled.folder,
-        hub=hub,
-        store=store,
-        repo=str(pulled.repo),
-        revision=pulled.revision,
-        away=pulled.away,
-    )
+    settings = Settings.from_env()
+    return _open(_Origin.of(pulled), hub=connect(settings), settings=settings, store=store)
 
 
 def index_texts(
@@ -122,40 +123,74 @@ def _table(read: list[tuple[Document, list[Passage]]]) -> pa.Table:
     return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
 
 
-def _open(
-    folder: Path,
-    *,
-    hub: Hub,
-    store: str | None,
-    repo: str,
-    revision: str | None = None,
-    away: bool = False,
-) -> SearchIndex:
+@dataclass(frozen=True)
+class _Origin:
+    """A folder with an index, and where it came from."""
+
+    folder: Path
+    repo: str
+    revision: str | None
+    away: bool
+
+    @classmethod
+    def of(cls, pulled: Pulled) -> _Origin:
+        return cls(pulled.folder, str(pulled.repo), pulled.revision, pulled.away)
+
+
+def _open(origin: _Origin, *, hub: Hub, settings: Settings, store: str | None) -> SearchIndex:
     from training.index.keyword import KeywordIndex
     from training.index.manifest import read
     from training.index.map import read_map
-    from training.index.shards import read_shards
+    from training.index.stores.choice import chosen, open_store
 
-    manifest = read(folder)
+    folder, manifest = origin.folder, read(origin.folder)
+    name = chosen(store or settings.search_store, manifest.counts.passages)
     encoder = encoder_of(manifest, hub=hub)
-    passages = read_shards(folder, manifest)
+    passages, cache = _passages(origin, manifest, hub=hub)
+    better = None
+    if cache is not None and name != "exact":
+        url = settings.chroma_url
+        better = partial(open_store, cache, name, passages.vectors, chroma_url=url)
     keyword = manifest.keyword
-    return SearchIndex(
+    index = SearchIndex(
         PassageRows(passages.table),
         passages.vectors,
         encoder,
-        store=open_store(store or "exact", passages.vectors),
+        store=better() if better and store else None,
         keyword=KeywordIndex.load(folder / keyword["path"]) if keyword else None,
         places=read_map(folder, passages.table["id"]),
-        about=About(repo, revision, away, manifest),
+        about=About(origin.repo, origin.revision, origin.away, manifest),
     )
+    if cache is not None:
+        index.hold(cache.close)
+    if better is not None and not store:
+        index.improve(better)
+    return index
 
 
-def open_store(name: str, vectors: Vectors) -> VectorStore:
-    """A back end by name. Raises LabError."""
-    if name != "exact":
-        raise LabError(f"There is no vector store {name!r}.", hint="Use exact.")
-    return ExactStore(vectors)
+def _passages(origin: _Origin, manifest: Manifest, *, hub: Hub) -> tuple[Passages, Cache | None]:
+    """The passages mapped from the cache; read into memory where there can be no cache."""
+    from training.index.cache import Cache, stamp_of
+    from training.index.manifest import FILE
+    from training.index.mapped import open_passages
+    from training.index.shards import read_shards
+
+    try:
+        stamp = stamp_of(origin.revision, (origin.folder / FILE).read_bytes())
+        cache = Cache(_cache_root(hub), repo=origin.repo, stamp=stamp)
+        return open_passages(cache, origin.folder, manifest), cache
+    except DataError:
+        raise
+    except (LabError, OSError) as error:
+        log.warning("%s is opened without a cache: %s", origin.repo, error)
+        return read_shards(origin.folder, manifest), None
+
+
+def _cache_root(hub: Hub) -> Path:
+    """Beside the downloaded revisions."""
+    from huggingface_hub import constants
+
+    return Path(hub.cache or constants.HF_HUB_CACHE).parent / "search"
 
 
 def encoder_of(manifest: Manifest, *, hub: Hub) -> Encoder:

@@ -6,11 +6,14 @@ Legend: n passages, d dimension, k hits. Rows are places in the published order.
 from __future__ import annotations
 
 import difflib
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from threading import Thread
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 import numpy as np
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from training.index.keyword import KeywordIndex
     from training.index.manifest import Manifest
 
+log = logging.getLogger(__name__)
 MODES = ("hybrid", "dense", "keyword")
 MAX_HITS = 1_000
 DEPTH = 100  # rows of each ranking that is fused, at least
@@ -66,9 +70,10 @@ class SearchIndex:
         self.store: VectorStore = store or ExactStore(vectors)
         self.keyword, self.places = keyword, places
         self.about = about or About()
-        self._encode: Batcher[str, Floats] = Batcher(
-            lambda texts: [encoder.encode_query(text) for text in texts]
-        )
+        self._encode: Batcher[str, Floats] = Batcher(partial(_query_vectors, encoder))
+        self._failure: LabError | None = None
+        self._opening: Thread | None = None
+        self._released: Callable[[], object] | None = None
 
     def __len__(self) -> int:
         return len(self.passages)
@@ -174,9 +179,43 @@ class SearchIndex:
         )[0]
         return found
 
+    def improve(self, better: Callable[[], VectorStore]) -> None:
+        """Open another store in a thread of its own and search there once it is ready."""
+        self._opening = Thread(target=self._improve, args=(better,), daemon=True)
+        self._opening.start()
+
+    def prepare(self, seconds: float | None = None) -> VectorStore:
+        """Wait, at most `seconds`, for the store that was asked for. Raises LabError if it failed.
+
+        Until then, and where it failed, search is exact: the same hits, later in a large corpus.
+        """
+        if self._opening is not None:
+            self._opening.join(seconds)
+        if self._failure is not None:
+            raise self._failure
+        return self.store
+
+    def hold(self, release: Callable[[], None]) -> None:
+        """Call `release` when the index is closed, or when nobody has it any more."""
+        self._released = finalize(self, release)
+
     def close(self) -> None:
         """Let go of the store's files and connections."""
+        if self._opening is not None:
+            self._opening.join()
         self.store.close()
+        if self._released is not None:
+            self._released()
+
+    def _improve(self, better: Callable[[], VectorStore]) -> None:
+        try:
+            self.store = better()
+        except LabError as error:
+            log.warning("%s is searched exactly: %s", self.repo, error.line())
+            self._failure = error
+        except Exception as error:
+            log.exception("%s is searched exactly", self.repo)
+            self._failure = LabError(f"The vector store cannot be opened: {error}.")
 
     @cached_property
     def _placed(self) -> Rows | None:
@@ -270,6 +309,13 @@ class SearchIndex:
 
 
 _NOTHING_FILTERED = "No passage meets these filters and this query."
+
+
+def _query_vectors(encoder: Encoder, texts: list[str]) -> Sequence[Floats]:
+    """Vectors of queries that came together."""
+    if len(texts) == 1:
+        return [encoder.encode_query(texts[0])]
+    return list(encoder.encode_queries(texts))
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ class ExactStore:
 
     name = "exact"
 
-    def __init__(self, vectors: Vectors) -> None:
-        self._vectors = vectors
+    def __init__(self, vectors: Vectors, *, whole: int = WHOLE) -> None:
+        self._vectors, self._kept = vectors, vectors.size <= whole
         self._widening = Lock()
 
     def search(
@@ -41,7 +41,7 @@ class ExactStore:
 
     def _cosines(self, queries: Floats, allowed: Rows | None = None) -> Floats:
         """Cosines (q, n), or (q, a) of the allowed rows."""
-        if self._vectors.size <= WHOLE:
+        if self._kept:
             whole = self._whole if allowed is None else self._whole[allowed]
             # (n, d) @ (d, q): the large matrix is read once, row by row
             return np.ascontiguousarray((whole @ queries.T).T)
