@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from hub_utils.connection import Hub
-from hub_utils.errors import DataError, RepoNotFoundError
+from hub_utils.errors import DataError
 from training.bert.config import HELD_OUT_SHARE
+from training.shared.datasets import TEST_SPLITS, pull_dataset, splits_of
 from training.shared.tables import (
     READERS,
     Columns,
@@ -24,8 +25,6 @@ from training.shared.tables import (
     require_two_labels,
     unknown_column,
 )
-
-TEST_SPLITS = ("test", "validation", "dev")
 
 
 @dataclass(frozen=True)
@@ -170,36 +169,14 @@ def _looks_like_file(data: str) -> bool:
 
 
 def _load_dataset(name: str, *, hub: Hub, columns: Columns) -> tuple[dict[str, Examples], Source]:
-    from hub_utils.pull import pull
-
-    repo = hub.repo(name, type="dataset")
-    try:
-        pulled = pull(repo, hub=hub)
-    except RepoNotFoundError:
-        raise DataError(
-            f"There is no data set {str(repo)!r} on {hub.endpoint}, and no file {name!r}.",
-            hint="Check the spelling, or give a .csv, .tsv, .jsonl or .parquet file.",
-        ) from None
+    pulled = pull_dataset(name, hub=hub, otherwise="give a .csv, .tsv, .jsonl or .parquet file")
+    source = str(pulled.repo)
+    tables = splits_of(pulled.folder, source=source, kinds="csv, jsonl or parquet files")
     splits = {
-        split: _split_examples(table, columns, source=f"{repo} ({split})")
-        for split, table in _tables(pulled.folder, source=str(repo)).items()
+        split: _split_examples(table, columns, source=f"{source} ({split})")
+        for split, table in tables.items()
     }
-    return splits, Source(str(repo), pulled.revision)
-
-
-def _tables(folder: Path, *, source: str) -> dict[str, Any]:
-    """The splits of a downloaded data set, as the datasets library reads them."""
-    from datasets import load_dataset
-    from datasets.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
-    try:
-        return dict(load_dataset(str(folder)))
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
-        raise DataError(
-            f"The data set {source} cannot be read ({str(error).splitlines()[0]}).",
-            hint="It must hold csv, jsonl or parquet files.",
-        ) from None
+    return splits, Source(source, pulled.revision)
 
 
 def _split_examples(table: Any, columns: Columns, *, source: str) -> Examples:

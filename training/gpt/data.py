@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from hub_utils.connection import Hub
-from hub_utils.errors import DataError, RepoNotFoundError
+from hub_utils.errors import DataError
 from training.gpt.config import HELD_OUT_SHARE, TrainConfig
 from training.gpt.tokenizer import train_tokenizer
+from training.shared.datasets import TEST_SPLITS, pull_dataset, splits_of
 
 TEXT_COLUMN = "text"
-TEST_SPLITS = ("test", "validation", "dev")
 PIECE_CHARACTERS = 20_000  # a long text is cut at line ends about here: tokenizers work in parallel
 
 
@@ -183,33 +183,11 @@ def _splits(
         raise DataError(
             f"There is no file {name!r}.", hint="Give a text file, or the id of a Hub data set."
         )
-    from hub_utils.pull import pull
-
-    repo = hub.repo(name, type="dataset")
-    try:
-        pulled = pull(repo, hub=hub)
-    except RepoNotFoundError:
-        raise DataError(
-            f"There is no data set {str(repo)!r} on {hub.endpoint}, and no file {name!r}.",
-            hint="Check the spelling, or give a text file.",
-        ) from None
-    tables = _tables(pulled.folder, source=str(repo))
-    rows = {split: _rows(table, column, f"{repo} ({split})") for split, table in tables.items()}
-    return rows, Source(str(repo), pulled.revision)
-
-
-def _tables(folder: Path, *, source: str) -> dict[str, Any]:
-    from datasets import load_dataset
-    from datasets.utils.logging import disable_progress_bar
-
-    disable_progress_bar()
-    try:
-        return dict(load_dataset(str(folder)))
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
-        raise DataError(
-            f"The data set {source} cannot be read ({str(error).splitlines()[0]}).",
-            hint="It must hold text, csv, jsonl or parquet files.",
-        ) from None
+    pulled = pull_dataset(name, hub=hub, otherwise="give a text file")
+    source = str(pulled.repo)
+    tables = splits_of(pulled.folder, source=source, kinds="text, csv, jsonl or parquet files")
+    rows = {split: _rows(table, column, f"{source} ({split})") for split, table in tables.items()}
+    return rows, Source(source, pulled.revision)
 
 
 def _rows(table: Any, column: str, source: str) -> tuple[str, ...]:

@@ -24,8 +24,9 @@ from hub_utils.atomic import read_json, write_json
 from hub_utils.connection import Hub
 from hub_utils.errors import DataError
 from training.gpt.config import TrainConfig
-from training.gpt.data import TEST_SPLITS, Corpus, Source, encode
+from training.gpt.data import Corpus, Source, encode
 from training.gpt.tokenizer import train_tokenizer
+from training.shared.datasets import TEST_SPLITS
 from training.shared.progress import Progress
 
 TOKENIZER_CHARACTERS = 50_000_000  # from the start of the training rows
