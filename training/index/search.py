@@ -244,7 +244,8 @@ class SearchIndex:
         while True:
             dense, keyword, ranking = self._ranked(wanted, depth)
             kept = ranking if without is None else ranking.without(without)
-            groups = self._folded(kept.rows) if folding else unfolded(kept.rows)
+            rows = kept.rows[:depth]
+            groups = self._folded(rows) if folding else unfolded(rows)
             if len(groups) >= k or len(ranking) < depth:
                 break
             depth *= 4

@@ -62,13 +62,21 @@ class Terms:
     def spans(self, text: str, wanted: Collection[str]) -> tuple[Span, ...]:
         """Where `text` has one of these terms; neighbours that touch are one."""
         merged: list[Span] = []
-        for term, start, end in self._found(text, single_characters=True):
+        for term, start, end in self._places(text):
             if term not in wanted:
                 continue
             if merged and start <= merged[-1][1]:
                 start, end = merged[-1][0], max(end, merged.pop()[1])
             merged.append((start, end))
         return tuple(merged)
+
+    def _places(self, text: str) -> Iterator[tuple[str, int, int]]:
+        """Every indexed term and where it is."""
+        if not text.isascii():
+            yield from self._found(text, single_characters=True)
+            return
+        for match in _ASCII_WORD.finditer(text.lower()):
+            yield self._word(match[0]), match.start(), match.end()
 
     def _found(
         self, text: str, *, single_characters: bool = False

@@ -14,6 +14,7 @@ import numpy as np
 from training.index.stores.base import Floats, Rows, Vectors, best
 
 WHOLE = 100_000_000  # numbers kept as float32: 400 MB, 260,000 vectors of 384
+MANY = 8  # queries from which on one product for all pays
 BLOCK = 8_000_000  # numbers of a block: 32 MB of float32
 
 
@@ -42,9 +43,7 @@ class ExactStore:
     def _cosines(self, queries: Floats, allowed: Rows | None = None) -> Floats:
         """Cosines (q, n), or (q, a) of the allowed rows."""
         if self._kept:
-            whole = self._whole if allowed is None else self._whole[allowed]
-            # (n, d) @ (d, q): the large matrix is read once, row by row
-            return np.ascontiguousarray((whole @ queries.T).T)
+            return _products(self._whole if allowed is None else self._whole[allowed], queries)
         return self._by_blocks(queries, allowed)
 
     @cached_property
@@ -65,3 +64,15 @@ class ExactStore:
             block = self._vectors[chosen if allowed is None else allowed[chosen]]
             cosines[:, chosen] = queries @ block.astype(np.float32).T
         return cosines
+
+
+def _products(vectors: Floats, queries: Floats) -> Floats:
+    """(q, n) products of (n, d) vectors with (q, d) queries.
+
+    Of a few queries by rows, on one thread: BLAS's threads would go on spinning for 20 ms, and the
+    next query's encoder would share its cores with them.
+    """
+    if len(queries) < MANY:
+        return np.stack([np.vecdot(vectors, query) for query in queries])
+    # (n, d) @ (d, q): the large matrix is read once, row by row
+    return np.ascontiguousarray((vectors @ queries.T).T)
