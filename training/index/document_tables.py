@@ -62,7 +62,7 @@ class _Fields:
         return Document(
             id=place if id in (None, "") else str(id),
             title=_text(row.get(self.title)) if self.title else "",
-            text=_text(row.get(self.text)),
+            text=_text(row.get(self.text or TEXT)),
             metadata=self._metadata(row),
         )
 

@@ -125,7 +125,7 @@ def test_building_again_embeds_nothing_and_changes_no_byte(make, first, items, t
 
 def test_a_changed_document_touches_its_shard_alone(make, first, items, tmp_path):
     changed = [*items]
-    changed[7] = replace(items[7], text=f"{items[7].text}\n\nA new end of the story.")
+    changed[7] = replace(items[7], text=f"A new start of the story. {items[7].text}")
     again = make(changed, tmp_path / "a", previous=first.folder)
     assert len(different(again, first)) == 1
     assert 1 <= again.embedded <= 2

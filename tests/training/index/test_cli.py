@@ -22,7 +22,7 @@ from training.index.shards import read_shards
 from training.shared.files import alone_in
 
 ROOT = Path(__file__).parents[3]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}:/tmp/stubplug"}
 CONTRACT = {
     "documents",
     "passages",
