@@ -20,9 +20,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from training.index.documents import Document
-
     from hub_utils.connection import Hub
+    from training.index.documents import Document
 
 REPO = "index-rebuild-benchmark"
 EVERY = 100  # one document in so many changes
@@ -31,11 +30,10 @@ NEW_TEXT = "\n\nThis ending was written later, and it says something new about t
 
 def main(arguments: list[str]) -> int:
     """Measure and print the table and the figures."""
-    from training.index.documents import read_documents
-
     from hub_utils.connection import connect
     from hub_utils.settings import Settings
     from training.index.config import DEFAULT_DATA
+    from training.index.documents import read_documents
 
     hub = connect(Settings.from_env())
     split = arguments[0] if arguments else "test"

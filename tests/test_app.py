@@ -20,6 +20,7 @@ from tests.tabs.lab import (
     HubProcess,
     environment_for,
     publish,
+    publish_index,
     tiny_classifier,
     tiny_generator,
     wait_until,
@@ -149,6 +150,7 @@ def test_a_second_start_with_train_missing_trains_nothing(hub_process: HubProces
     hub = hub_process.client(tmp_path / "cache")
     publish(hub, tiny_classifier(tmp_path / "classifier"))
     publish(hub, tiny_generator(tmp_path / "generator"), "fairy-tale-gpt")
+    publish_index(hub, tmp_path / "index")
     environment = environment_for(hub_process, tmp_path)
     app = AppProcess(tmp_path / "lab", environment, ("--train-missing",)).start()
     from gradio_client import Client
@@ -156,6 +158,7 @@ def test_a_second_start_with_train_missing_trains_nothing(hub_process: HubProces
     client = Client(app.url, verbose=False)
     assert client.predict("oil price", api_name="/classify")["label"]
     assert client.predict("Once", 5, api_name="/generate")
+    assert client.predict("moon", 2, "hybrid", api_name="/search")
     client.close()
     assert app.stop() == 0
     assert not (tmp_path / "lab" / "runs").exists()

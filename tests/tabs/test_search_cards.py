@@ -38,7 +38,8 @@ def test_a_card_says_rank_score_source_and_marks_the_words(index: SearchIndex):
 def test_texts_of_the_corpus_are_shown_as_text(index: SearchIndex):
     html = shown(index, "alert harmed onerror")
     assert "&lt;script&gt;" in html
-    assert EVIL in unescape(html)
+    unmarked = re.sub("</?mark>", "", html)
+    assert "onerror='window.harmed = true'> <b>alert</b>" in unescape(unmarked)
     assert not re.search(r"<(script|img|b)\b", html)
     # Nothing but our own tags, and no attribute that text got into.
     tags = set(re.findall(r"<(\w+)", html))
@@ -59,10 +60,10 @@ def test_the_context_has_the_whole_passage_between_its_neighbours(index: SearchI
     around = index.context(hit.id)
     assert around.before or around.after
     html = shown(index, "rocket moon orbit", "dense", k=20)
-    context = next(
-        part for part in html.split('class="lab-context"') if words(f"<{part}").count(hit.text[:30])
-    )
-    assert words(hit.text) in words("<" + context)
+    contexts = [
+        words(f"<{part}").replace(" ", "") for part in html.split('class="lab-context"')[1:]
+    ]
+    assert any(words(hit.text).replace(" ", "") in context for context in contexts)
 
 
 def test_side_by_side_has_a_column_for_each_mode_with_the_ranks_of_the_others(index: SearchIndex):
