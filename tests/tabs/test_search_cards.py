@@ -9,7 +9,6 @@ import pytest
 
 from tabs.search_cards import COPIES, EXCERPT, cards, excerpt, marked, shortened
 from tabs.searching import ALL, asked, more_like, search
-from tests.tabs.lab import EVIL
 from training.index.inference import SearchIndex
 
 
