@@ -20,9 +20,9 @@ from tabs.i18n import PageError
 
 if TYPE_CHECKING:
     import numpy as np
-    from training.index.documents import Document
 
     from hub_utils.connection import Hub
+    from training.index.documents import Document
     from training.index.encoder import Encoder
     from training.index.inference import SearchIndex
 
