@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from training.gpt.tiles import PANEL, as_float, tile
+from training.gpt.kernels_exp import exp
+from training.gpt.tiles import PANEL, tile
 
 # Columns of the table of offsets, a row for each layer; -1: there is none.
 NORM, NORM_BIAS, QKV, QKV_BIAS, QKV_SCALE, OUT, OUT_BIAS, OUT_SCALE = range(8)
@@ -33,39 +34,10 @@ LAYERS, WIDTH, HEADS, GROUPS, HEAD_WIDTH, HIDDEN, VOCABULARY, LENGTH = range(8)
 SLOTS, LAYER_NORM, ACTIVATION, GATED = range(8, 12)
 SILU, GELU, GELU_TANH, RELU = range(4)
 
-_LOG2E, _LN2_HIGH, _LN2_LOW = (
-    np.float32(1.44269504),
-    np.float32(0.693359375),
-    np.float32(-2.1219444e-4),
-)
-_ROUND = np.float32(12582912.0)  # 1.5 · 2^23: adding and taking it away rounds to an integer
 _ONE, _HALF, _ZERO = np.float32(1), np.float32(0.5), np.float32(0)
-_LOWEST = np.float32(-87.0)
-_P0, _P1, _P2 = (
-    np.float32(1.9875691500e-4),
-    np.float32(1.3981999507e-3),
-    np.float32(8.3334519073e-3),
-)
-_P3, _P4, _P5 = (
-    np.float32(4.1665795894e-2),
-    np.float32(1.6666665459e-1),
-    np.float32(5.0000001201e-1),
-)
-
 
 _tile_1x4, _tile_1x1, _tile_2x2, _tile_2x1 = tile(1, 4), tile(1, 1), tile(2, 2), tile(2, 1)
 _tile_3x1, _tile_4x1, _tile_6x1 = tile(3, 1), tile(4, 1), tile(6, 1)
-
-
-@njit(nogil=True, error_model="numpy")
-def _exp(x: Any) -> Any:
-    """e^x in float32 to about one unit in the last place. Source: Cephes, expf."""
-    x = max(x, _LOWEST)
-    n = (x * _LOG2E + _ROUND) - _ROUND
-    r = x - n * _LN2_HIGH - n * _LN2_LOW
-    p = ((((_P0 * r + _P1) * r + _P2) * r + _P3) * r + _P4) * r + _P5
-    power = as_float((np.int32(n) + np.int32(127)) << np.int32(23))
-    return (p * r * r + r + _ONE) * power
 
 
 @njit(nogil=True, error_model="numpy")
@@ -177,10 +149,10 @@ def _sum(x: Any, at: int, count: int) -> Any:
 @njit(nogil=True, error_model="numpy")
 def _activate(x: Any, kind: int) -> Any:
     if kind == SILU:
-        return x / (_ONE + _exp(-x))
+        return x / (_ONE + exp(-x))
     if kind == GELU_TANH:
         inner = np.float32(0.7978845608) * (x + np.float32(0.044715) * x * x * x)
-        return x / (_ONE + _exp(np.float32(-2) * inner))
+        return x / (_ONE + exp(np.float32(-2) * inner))
     if kind == RELU:
         return max(x, _ZERO)
     return _HALF * x * (_ONE + np.float32(math.erf(x * np.float32(0.7071067812))))
@@ -261,7 +233,7 @@ def _attend(
         for j in range(row, row + seen):
             highest = max(highest, scores[j])
         for j in range(row, row + seen):
-            scores[j] = _exp((scores[j] - highest) * scale)
+            scores[j] = exp((scores[j] - highest) * scale)
     # Values of a panel follow each other over the whole length, so each is a matrix of its own
     for p in range(wide // PANEL):
         _multiply(

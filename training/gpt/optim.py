@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +33,7 @@ POLYNOMIALS = (
     (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
 )
 ITERATIONS = 3
+_COEFFICIENTS = np.array(POLYNOMIALS, np.float32)
 
 
 def orthogonalized(matrices: Tensor, *, iterations: int | None = None) -> Tensor:
@@ -76,6 +78,7 @@ class Group:
 
     parts: tuple[Part, ...]
     momentum: Tensor
+    scratch: tuple[np.ndarray, ...] = ()  # of the compiled step
 
 
 class Optimizer:
@@ -89,6 +92,7 @@ class Optimizer:
         taken = {id(part.weight) for part in parts}
         rest = [p for p in model.parameters() if id(p) not in taken]
         self._groups = _grouped(parts, halves=1 if pool is None else 2)
+        self._compiled = _compiled_step(self._groups) if pool is not None and parts else None
         rate = config.embedding_learning_rate if parts else config.learning_rate
         self._rate = rate
         self._adam = torch.optim.AdamW(
@@ -106,14 +110,24 @@ class Optimizer:
     @torch.no_grad()
     def _step(self, group: Group, factor: float) -> None:
         config = self._config
+        rate = config.learning_rate * factor
+        rows, columns = group.parts[0].shape
+        tall = max(1.0, rows / columns) ** 0.5
+        if self._compiled is not None:
+            for part, momentum in zip(group.parts, group.momentum, strict=True):
+                self._compiled(
+                    *(_flat(x) for x in (part.value, part.gradient, momentum)), rows, columns,
+                    np.float32(config.momentum), _COEFFICIENTS[:ITERATIONS],
+                    np.float32(1 - rate * config.weight_decay), np.float32(rate * tall),
+                    *group.scratch,
+                )  # fmt: skip
+            return
         gradients = torch.stack([part.gradient for part in group.parts])  # (n, r, c)
         group.momentum.lerp_(gradients, 1 - config.momentum)
         updates = orthogonalized(gradients.lerp_(group.momentum, config.momentum))
-        rows, columns = group.parts[0].shape
-        rate = config.learning_rate * factor
         for part, update in zip(group.parts, updates, strict=True):
             part.value.mul_(1 - rate * config.weight_decay)
-            part.value.add_(update, alpha=-rate * max(1.0, rows / columns) ** 0.5)
+            part.value.add_(update, alpha=-rate * tall)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything it remembers, by names for a checkpoint."""
@@ -170,3 +184,30 @@ def _grouped(parts: Sequence[Part], *, halves: int) -> list[Group]:
                 momentum = torch.zeros(len(chosen), *value.shape, device=value.device)
                 groups.append(Group(chosen, momentum))
     return groups
+
+
+def _compiled_step(groups: Sequence[Group]) -> Callable[..., None] | None:
+    """The compiled step, ready to run, and scratch for it; None where it cannot run."""
+    if any(part.weight.device.type != "cpu" for group in groups for part in group.parts):
+        return None
+    try:
+        from training.gpt.kernels_muon import muon_step
+        from training.gpt.tiles import PANEL, padded
+    except (ImportError, RuntimeError):  # numba is not installed, or has nowhere to cache
+        return None
+    for group in groups:
+        small, large = sorted(group.parts[0].shape)
+        step = padded(small) + PANEL
+        sizes = (large * step, large * step, small * step, small * step)
+        group.scratch = tuple(torch.zeros(size).numpy() for size in sizes)
+    nothing = [np.zeros(size, np.float32) for size in (1, 1, 1, 32, 32, 32, 32)]
+    one = np.float32(1)
+    muon_step(*nothing[:3], 1, 1, one, _COEFFICIENTS[:ITERATIONS], one, one, *nothing[3:])
+    compiled: Callable[..., None] = muon_step
+    return compiled
+
+
+def _flat(tensor: Tensor) -> np.ndarray:
+    """The numbers of a contiguous tensor, which change with it."""
+    flat: np.ndarray = tensor.detach().view(-1).numpy()
+    return flat

@@ -52,6 +52,39 @@ def tile(rows: int, panels: int) -> Any:
     return product
 
 
+def strided_tile(rows: int) -> Any:
+    """An operator for compiled code: y[r, c] = Σ_i x[r, i] · w[i, c] for 16 columns c, or y += it.
+
+    Its arguments: x (flat float32), its offset, the steps to the next row and the next input; w
+    (flat float32), its offset and the step to the next input; inputs; y, its offset and step; and
+    whether to add to what is in y.
+    """
+
+    @intrinsic
+    def product(  # noqa: PLR0913 - flat arrays, each with its offset and steps
+        _context: Any, x: Any, x_at: Any, x_step: Any, x_inner: Any, w: Any, w_at: Any,
+        w_inner: Any, inputs: Any, y: Any, y_at: Any, y_step: Any, add: Any,
+    ) -> Any:  # fmt: skip
+        """The operator; see `strided_tile`."""
+        signature = types.void(
+            x, x_at, x_step, x_inner, w, w_at, w_inner, inputs, y, y_at, y_step, add
+        )
+        return signature, lambda *given: _strided_product(rows, *given)
+
+    return product
+
+
+@intrinsic
+def apart(_context: Any) -> Any:
+    """Keep the function that calls this out of its callers, which then compile faster."""
+
+    def mark(context: Any, builder: Any, _signature: Any, _args: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), mark
+
+
 @intrinsic
 def as_float(_context: Any, bits: Any) -> Any:
     """The float32 with these bits (int32)."""
@@ -94,6 +127,33 @@ def _product(rows: int, panels: int, context: Any, builder: Any, signature: Any,
             total = builder.fmul(total, _loaded(builder, scales[c], types.float32))
         target = builder.gep(y[r], [_WORD(c * PANEL)])
         builder.store(total, builder.bitcast(target, _VECTOR.as_pointer()), align=4)
+    return context.get_dummy_value()
+
+
+def _strided_product(rows: int, context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    kinds = signature.args
+    arrays = {n: context.make_array(kinds[n])(context, builder, args[n]).data for n in (0, 4, 8)}
+    words = {
+        n: context.cast(builder, args[n], kinds[n], types.intp)
+        for n in range(len(args))
+        if n not in arrays
+    }
+    multiply_add = _multiply_add(builder)
+    x = _starts(builder, arrays[0], words[1], words[2], rows)
+    y = _starts(builder, arrays[8], words[9], words[10], rows)
+    y = [builder.bitcast(row, _VECTOR.as_pointer()) for row in y]
+    w = builder.gep(arrays[4], [words[5]])
+
+    def grown(i: Any, sums: list[Any]) -> list[Any]:
+        weights = _loaded(builder, builder.gep(w, [builder.mul(i, words[6])]), types.float32)
+        place = builder.mul(i, words[3])
+        factors = [_splat(builder, builder.load(builder.gep(row, [place]))) for row in x]
+        return [multiply_add(f, weights, total) for f, total in zip(factors, sums, strict=True)]
+
+    adds = builder.icmp_signed("!=", words[11], _WORD(0))
+    starts = [builder.select(adds, builder.load(row, align=4), _ZEROS) for row in y]
+    for row, total in zip(y, _looped(builder, words[7], starts, grown), strict=True):
+        builder.store(total, row, align=4)
     return context.get_dummy_value()
 
 

@@ -81,3 +81,26 @@ def test_a_restored_optimizer_takes_the_same_steps():
         step(model, optimizer)
     for ours, theirs in zip(models[0].parameters(), models[1].parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (48, 16), (16, 48), (20, 33)])
+def test_the_compiled_step_is_the_plain_one(shape):
+    pytest.importorskip("numba", reason="the compiled step needs numba, which is optional")
+    from concurrent.futures import ThreadPoolExecutor
+
+    from training.gpt import optim
+
+    def stepped(pool):
+        torch.manual_seed(0)
+        weight = torch.nn.Parameter(torch.randn(shape))
+        part = optim.Part(weight, 0, shape[0])
+        optimizer = Optimizer(tiny_model(), TrainConfig(weight_decay=0.1), pool=pool)
+        optimizer._groups = [optim.Group((part,), torch.zeros(1, *shape))]
+        optimizer._compiled = optim._compiled_step(optimizer._groups) if pool else None
+        for _ in range(3):
+            weight.grad = torch.randn(shape)
+            optimizer._step(optimizer._groups[0], 0.5)
+        return weight.detach()
+
+    with ThreadPoolExecutor(1) as pool:
+        torch.testing.assert_close(stepped(pool), stepped(None), atol=2e-5, rtol=1e-4)
