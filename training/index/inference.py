@@ -13,7 +13,6 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,6 +103,8 @@ def _table(read: list[tuple[Document, list[Passage]]]) -> pa.Table:
     """The passages with their documents' metadata, in the columns of a shard."""
     import pyarrow as pa
 
+    from training.index.shards import text_hash
+
     rows = [
         {
             **document.metadata,
@@ -114,7 +115,7 @@ def _table(read: list[tuple[Document, list[Passage]]]) -> pa.Table:
             "number": passage.number,
             "start": passage.start,
             "end": passage.end,
-            "text_hash": sha256(passage.text.encode("utf-8")).hexdigest(),
+            "text_hash": text_hash(passage.embedded),
         }
         for document, passages in read
         for passage in passages

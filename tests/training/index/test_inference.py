@@ -17,8 +17,9 @@ from hub_utils.errors import DataError, LabError, RevisionNotFoundError
 from hub_utils.push import push_folder
 from tests.training.index.made_index import make_index, sentences
 from training.index import inference
+from training.index.documents import Document
 from training.index.encoder import load_encoder
-from training.index.inference import load
+from training.index.inference import index_texts, load
 from training.index.manifest import FILE, write
 from training.index.snippet import snippet
 from training.index.stores.exact import ExactStore
@@ -181,6 +182,31 @@ def test_an_encoder_of_another_revision_is_refused(made, encoder, own_cache, tmp
 def test_a_folder_that_is_no_index_is_a_sentence(tmp_path, own_cache):
     with pytest.raises(DataError, match=FILE):
         load(tmp_path)
+
+
+def test_own_documents_are_indexed_in_memory(encoder):
+    documents = [
+        Document(f"d{number}", "A letter", f"{text}.\n\n{text} again.", {"year": number})
+        for number, text in enumerate(TEXTS[:12])
+    ]
+    index = index_texts([*documents, Document("copy", "A letter", documents[3].text, {})], encoder)
+    hit = index.search(TEXTS[3], 1, mode="keyword").hits[0]
+    assert (hit.document, hit.title, hit.metadata) == ("d3", "A letter", {"year": 3})
+    assert "copy#0" in hit.duplicates
+    assert index.place(QUERY).shape == (2,)
+    assert (index.repo, index.revision, index.manifest) == ("", None, None)
+    for passage in range(len(index)):
+        row = index.passages
+        document = next(
+            d for d in documents if d.id == row.cell(passage, "document").replace("copy", "d3")
+        )
+        start, end = row.cell(passage, "start"), row.cell(passage, "end")
+        assert document.text[start:end] == row.cell(passage, "text")
+
+
+def test_documents_without_text_are_a_sentence(encoder):
+    with pytest.raises(LabError, match="no text"):
+        index_texts([Document("d", "", " ", {})], encoder)
 
 
 @pytest.fixture(scope="module")
