@@ -31,7 +31,10 @@ class Schedule:
 
     def window(self, progress: float) -> int:
         """Tokens in a row: short windows first, which are cheaper and teach the nearest first."""
-        return self.context if progress >= LONG_FROM else min(self.first_context, self.context)
+        if progress >= LONG_FROM:
+            return self.context
+        first = self.first_context * (1 if progress < DOUBLE_FROM else 2)
+        return min(first, self.context)
 
     def rows(self, progress: float) -> int:
         """Windows in a batch: small batches first, when every step points in a new direction."""
@@ -39,7 +42,7 @@ class Schedule:
         return max(1, tokens // self.window(progress))
 
 
-LONG_FROM = 0.4  # of the budget
+DOUBLE_FROM, LONG_FROM = 0.15, 0.4  # of the budget
 
 
 def schedule_of(config: TrainConfig) -> Schedule:

@@ -94,3 +94,11 @@ def test_the_model_takes_its_shape_from_the_training_and_its_rows_from_the_token
 
 def test_without_time_limit_only_steps_count():
     assert without_time_limit(TrainConfig(max_seconds=9.0, max_steps=5)).max_seconds is None
+
+
+def test_a_head_of_its_own_comes_where_the_vocabulary_is_small():
+    config = TrainConfig(width=128)
+    assert [config.model_config(size).tied for size in (244, 256, 257, 2048)] == [
+        False, False, True, True,
+    ]  # fmt: skip
+    assert TrainConfig(width=128, tied=True).model_config(244).tied

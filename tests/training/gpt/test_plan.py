@@ -19,7 +19,7 @@ def test_the_learning_rate_rises_then_falls_to_zero_with_the_budget():
 def test_windows_grow_to_the_context():
     schedule = schedule_of(TrainConfig(context=256, first_context=64))
     sizes = [schedule.window(n / 100) for n in range(101)]
-    assert (sizes[0], sizes[-1]) == (64, 256)
+    assert (sizes[0], sizes[20], sizes[-1]) == (64, 128, 256)
     assert sizes == sorted(sizes)
     small = schedule_of(TrainConfig(context=32, first_context=64))
     assert {small.window(n / 100) for n in range(101)} == {32}
