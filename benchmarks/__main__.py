@@ -41,6 +41,7 @@ BENCHMARKS = {
     "gpt-speed": Benchmark("benchmarks.gpt_speed", "Language model: tokens per second"),
     "gpt-quality": Benchmark("benchmarks.gpt_quality", "Mini-GPT: loss after 89 seconds"),
     "gpt-ablations": Benchmark("benchmarks.gpt_ablations", "Mini-GPT: what each part is worth"),
+    "index-speed": Benchmark("benchmarks.index_speed", "Semantic search: passages embedded"),
     "index-search": Benchmark("benchmarks.index_search", "Semantic search: stores and queries"),
     "index-rebuild": Benchmark("benchmarks.index_rebuild", "Semantic search: building again"),
 }

@@ -26,7 +26,9 @@ from tabs.searching import (
     choices,
     facets,
     more_like,
-    search,
+)
+from tabs.searching import (
+    search as found_by,
 )
 from tabs.services import Services
 from tabs.widgets import PRIVATE, QUIET, on_page_load, on_tab_open, reader, sentences, text
@@ -194,7 +196,7 @@ def _connect(targets: _Targets, ask: _Ask, tab: _Tab) -> None:
     def show(given: dict[Any, Any], request: gr.Request) -> tuple[str, str]:
         wish = asked(*(given[part] for part in (ask.query, ask.k, ask.mode, ask.only)))
         target = found_in(given)
-        return _shown(search(target.index, wish), target, given[ask.last], reader(request))
+        return _shown(found_by(target.index, wish), target, given[ask.last], reader(request))
 
     @sentences
     def show_more(
@@ -310,7 +312,7 @@ def _facts(found_in: Target, language: Language) -> str:
 
 
 def _offer_to_programs(targets: _Targets) -> None:
-    def find(
+    def search(
         query: str,
         k: int = DEFAULT_HITS,
         mode: str = "hybrid",
@@ -323,6 +325,6 @@ def _offer_to_programs(targets: _Targets) -> None:
             k: How many passages, 1 to 50.
             mode: "dense" by meaning, "keyword" by words, "hybrid" by both.
         """
-        return as_json(search(targets().index, asked(query, k, mode, known=MODES)))
+        return as_json(found_by(targets().index, asked(query, k, mode, known=MODES)))
 
-    gr.api(sentences(find), api_name="search", **LIMITS)
+    gr.api(sentences(search), api_name="search", **LIMITS)

@@ -126,7 +126,8 @@ def test_the_lab_is_deployed_as_a_space_and_again_without_a_commit(
         bundle, hub=any_hub, settings=settings, name=any_name("lab"), private=True
     )
     staged = tmp_path / "staged"
-    bundles.stage(bundle, staged, project=ROOT, hardware=order.hardware, models=list(order.models))
+    served = {"models": list(order.models)}
+    bundles.stage(bundle, staged, project=ROOT, hardware=order.hardware, served=served)
 
     def once():
         plan = deploy.plan_deploy(order, deploy.look(order.repo, hub=any_hub), staged)

@@ -103,8 +103,10 @@ def test_an_example_is_found_shown_on_the_map_and_leads_on(
 ):
     page = open_tab(open_page, app.url)
     page.locator("#search-examples button").first.click()
-    answered(page, rf"10 passages in \d+ ms by revision {revision[:7]}")
-    expect(page.locator(".lab-rank")).to_have_text([str(n) for n in range(1, 11)])
+    answered(page, rf"\d+ passages in \d+ ms by revision {revision[:7]}")
+    shown = int(page.locator("#search-status").inner_text().split()[0])
+    assert 1 < shown <= 10
+    expect(page.locator(".lab-rank")).to_have_text([str(n) for n in range(1, shown + 1)])
     expect(page.locator(".lab-hit mark").first).to_be_visible()
     page.wait_for_function(f"{PLOT}?.data?.at(-1).name === 'query'")
     names = page.evaluate(f"{PLOT}.data.map(trace => trace.name)")
@@ -215,7 +217,7 @@ def test_a_program_gets_hits_as_plain_values(client: Client):
     assert len(found) == 3
     assert list(found[0]) == ["id", "document", "title", "text", "score", "metadata"]
     assert "rocket" in (found[0]["title"] + found[0]["text"]).lower()
-    assert len(client.predict("rocket", api_name="/search")) == 10
+    assert 3 < len(client.predict("rocket", api_name="/search")) <= 10  # near-copies are folded
 
 
 def test_several_programs_search_at_once(client: Client):

@@ -1,0 +1,41 @@
+"""Vectors are those of sentence-transformers, however texts are batched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.index.encoder import BATCH, Encoder, load_encoder
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_encoder: Path) -> Encoder:
+    return load_encoder(tiny_encoder, repo="lab/tiny", revision="a" * 40)
+
+
+def test_vectors_are_those_of_sentence_transformers_in_the_order_given(
+    encoder: Encoder, tiny_encoder: Path
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    texts = ["the rocket " * (1 + 7 * n % 30) for n in range(2 * BATCH + 3)]
+    told: list[int] = []
+    vectors = encoder.encode(texts, report=told.append)
+    theirs = SentenceTransformer(str(tiny_encoder)).encode(texts, normalize_embeddings=True)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, theirs, atol=2e-5)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert told == [BATCH, 2 * BATCH, len(texts)]
+
+
+def test_no_texts_are_no_vectors(encoder: Encoder) -> None:
+    assert encoder.encode([]).shape == (0, encoder.dimension)
+
+
+def test_questions_alone_and_together_are_the_same(encoder: Encoder) -> None:
+    questions = ["where is the moon", "bread and butter"]
+    together = encoder.encode_queries(questions)
+    for question, vector in zip(questions, together, strict=True):
+        np.testing.assert_allclose(encoder.encode_query(question), vector, atol=2e-5)
