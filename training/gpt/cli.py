@@ -59,6 +59,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "activation": {"choices": CHOICES["activation"], "help": "of the feed-forward"},
     "experts": {"type": int, "help": "feed-forwards of a layer; above 1: mixture of experts"},
     "experts_per_token": {"type": int, "help": "of them used for a token"},
+    "max_epochs": {"type": float, "help": "passes over the text, at most"},
     "tied": {
         "action": argparse.BooleanOptionalAction,
         "help": "the head is the token embedding",

@@ -85,6 +85,7 @@ class TrainConfig:
     batch_tokens: int = 4096  # per optimizer step, over all processes
     max_steps: int | None = None
     max_seconds: float | None = None  # wall clock, from the first batch to the last step
+    max_epochs: float | None = None  # passes over the text when planned in seconds; None: no limit
     optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: float = 0.008  # peak; of matrices under Muon, of everything under AdamW
     embedding_learning_rate: float = 0.01  # peak; of what AdamW trains beside Muon
@@ -115,6 +116,7 @@ PRESETS: dict[str, TrainConfig] = {
     # 1.557 with a head of its own (docs/mini-gpt.md).
     "quick": TrainConfig(
         max_seconds=89.0,
+        max_epochs=5.0,  # of the tales; beyond, they are learned by heart and the loss rises
         layers=3,
         hidden=256,
         first_context=32,
@@ -122,7 +124,9 @@ PRESETS: dict[str, TrainConfig] = {
         learning_rate=0.011,
     ),
     # python -m training gpt --preset cpu: half an hour on 2 cores.
-    "cpu": TrainConfig(max_seconds=1800.0, layers=6, width=192, heads=6, kv_heads=6, hidden=512),
+    "cpu": TrainConfig(
+        max_seconds=1800.0, max_epochs=5.0, layers=6, width=192, heads=6, kv_heads=6, hidden=512
+    ),
     # python -m training gpt --preset gpu: nanoGPT's size for Shakespeare, 10.7M parameters.
     "gpu": TrainConfig(
         tokenizer="char",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 EPOCHS = 20  # at most, when neither steps nor seconds are given
+NO_LIMIT = 10**6  # steps, where seconds end a run
 VALIDATION_TOKENS = 4096  # of the held-out part, looked at while a run goes on
 SAMPLE_TOKENS = 80
 MIN_LOOP_SHARE = 0.25  # of the seconds, should the preparation have eaten more than planned
@@ -144,7 +145,8 @@ def _accelerator(hardware: Hardware) -> Accelerator:
 def _budget(config: TrainConfig, corpus: Corpus, *, spent: float) -> Budget:
     """Steps, and the seconds that the preparation left."""
     a_pass = math.ceil(len(corpus.train_ids) / config.batch_tokens)
-    steps = config.max_steps or (EPOCHS * a_pass if config.max_seconds is None else 10**6)
+    passes = config.max_epochs or (EPOCHS if config.max_seconds is None else math.inf)
+    steps = config.max_steps or math.ceil(min(passes * a_pass, NO_LIMIT))
     if config.max_seconds is None:
         return Budget(steps)
     return Budget(steps, max(config.max_seconds - spent, MIN_LOOP_SHARE * config.max_seconds))
@@ -154,7 +156,8 @@ def _plan_sentence(model: MiniGPT, budget: Budget, hardware: Hardware) -> str:
     shape, count = model.config, sum(p.numel() for p in model.parameters())
     limit = f"{budget.max_steps:,} steps"
     if budget.max_seconds is not None:
-        limit = f"{budget.max_seconds:.0f} s"
+        seconds = f"{budget.max_seconds:.0f} s"
+        limit = seconds if budget.max_steps == NO_LIMIT else f"{limit}, at most {seconds}"
     return (
         f"{shape.layers} layers of width {shape.width}, {count:,} weights, context "
         f"{shape.context}, for {limit} on {hardware.name}"

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from training.gpt import loop
 from training.gpt.config import TrainConfig
 from training.gpt.data import load_corpus
 from training.gpt.evaluate import held_out_loss
-from training.gpt.train import train
+from training.gpt.train import NO_LIMIT, _budget, train
 from training.shared import checkpoint
 from training.shared.progress import Progress
 
@@ -149,3 +150,11 @@ def test_every_kind_of_model_trains(corpus, tmp_path, changes):
     config = TrainConfig(**{**vars(TINY), "max_steps": 12, "kv_heads": 2, **changes})
     losses = [point["loss"] for point in trained(corpus, tmp_path, config).history]
     assert losses[-1] < losses[0] - 0.3
+
+
+def test_seconds_are_not_spent_on_passes_that_only_teach_by_heart(corpus):
+    config = replace(TINY, max_steps=None, max_seconds=1e6, max_epochs=2.0)
+    a_pass = -(-len(corpus.train_ids) // config.batch_tokens)
+    assert _budget(config, corpus, spent=0.0).max_steps == 2 * a_pass
+    assert _budget(replace(config, max_epochs=None), corpus, spent=0.0).max_steps == NO_LIMIT
+    assert _budget(replace(config, max_steps=7), corpus, spent=0.0).max_steps == 7
