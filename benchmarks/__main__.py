@@ -42,6 +42,7 @@ BENCHMARKS = {
     "gpt-quality": Benchmark("benchmarks.gpt_quality", "Mini-GPT: loss after 89 seconds"),
     "gpt-ablations": Benchmark("benchmarks.gpt_ablations", "Mini-GPT: what each part is worth"),
     "index-speed": Benchmark("benchmarks.index_speed", "Semantic search: passages embedded"),
+    "index-quality": Benchmark("benchmarks.index_quality", "Semantic search: what it finds"),
     "index-search": Benchmark("benchmarks.index_search", "Semantic search: stores and queries"),
     "index-rebuild": Benchmark("benchmarks.index_rebuild", "Semantic search: building again"),
 }
