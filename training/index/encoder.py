@@ -21,14 +21,17 @@ Report = Callable[[int], None]  # hears how many texts are done
 class Encoder:
     """Texts to vectors of length 1. Safe to use from several threads."""
 
-    def __init__(self, model: Any, *, repo: str, revision: str | None) -> None:
+    def __init__(
+        self, model: Any, *, repo: str, revision: str | None, bfloat16: bool = False
+    ) -> None:
+        """bfloat16: of passages' products; queries, one at a time, stay in float32."""
         self.repo, self.revision = repo, revision
         self.dimension = int(model.get_embedding_dimension())
         self.max_tokens = int(model.max_seq_length or 512)
         self.tokenizer = model.tokenizer
         self.normalized = True
         self.notice: str | None = None
-        self._model = model
+        self._model, self._bfloat16 = model, bfloat16
 
     def encode(self, texts: Sequence[str], *, report: Report | None = None) -> np.ndarray:
         """(n, d) float32 vectors of passages, in their order.
@@ -56,10 +59,13 @@ class Encoder:
         return str(self._model.device.type)
 
     def _vectors(self, texts: list[str]) -> np.ndarray:
-        found: np.ndarray = self._model.encode_document(
-            texts, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
-        )
-        return found
+        import torch
+
+        with torch.autocast(self._device, torch.bfloat16, enabled=self._bfloat16):
+            found = self._model.encode_document(
+                texts, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+            )
+        return np.asarray(found, np.float32)
 
     def encode_query(self, text: str) -> np.ndarray:
         """(d,) float32 vector of a question."""
@@ -86,4 +92,6 @@ def load_encoder(folder: Path, *, repo: str | None = None, revision: str | None 
         local_files_only=True,
         model_kwargs={"use_safetensors": True},
     )
-    return Encoder(model.eval(), repo=repo or folder.name, revision=revision)
+    return Encoder(
+        model.eval(), repo=repo or folder.name, revision=revision, bfloat16=probe().bfloat16
+    )

@@ -39,3 +39,16 @@ def test_questions_alone_and_together_are_the_same(encoder: Encoder) -> None:
     together = encoder.encode_queries(questions)
     for question, vector in zip(questions, together, strict=True):
         np.testing.assert_allclose(encoder.encode_query(question), vector, atol=2e-5)
+
+
+def test_bfloat16_moves_passages_a_little_and_questions_not_at_all(
+    encoder: Encoder, tiny_encoder: Path
+) -> None:
+    half = Encoder(encoder._model, repo="lab/tiny", revision="a" * 40, bfloat16=True)
+    texts = ["the rocket went to the moon", "bread and butter", "a long way home"]
+    exact, rounded = encoder.encode(texts), half.encode(texts)
+    assert rounded.dtype == np.float32
+    assert not np.array_equal(exact, rounded)
+    assert (exact * rounded).sum(1).min() > 0.999
+    np.testing.assert_allclose(np.linalg.norm(rounded, axis=1), 1, atol=1e-3)
+    np.testing.assert_array_equal(half.encode_query(texts[0]), encoder.encode_query(texts[0]))
