@@ -16,7 +16,7 @@ demo: $(RUN) ## open the page; trains and publishes what is missing, then serves
 	$(BIN)/python app.py --train-missing
 
 test: $(DEV) chromium ## the test suite, browser included (under 15 minutes on 2 cores)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(DEV) chromium ## the slow lane: full-size trainings and transfers
 	$(BIN)/python -m pytest -m slow
