@@ -22,6 +22,7 @@ def render(readme: str) -> str:
         "help: training bert": _fenced(_help("training", "bert")),
         "help: training gpt": _fenced(_help("training", "gpt")),
         "help: training index": _fenced(_help("training", "index")),
+        "help: training clip": _fenced(_help("training", "clip")),
         "help: hub_utils": _fenced(_help("hub_utils")),
         "settings": _settings_table(),
     }

@@ -9,6 +9,7 @@ at the very end, so an upload that breaks off leaves the last revision as it was
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,15 +166,17 @@ def _commit(
         *(CommitOperationDelete(path, is_folder=False) for path in changes.delete),
     ]
     try:
-        # Not upload_folder: with Xet it may split a folder into several commits.
-        commit = hub.api.create_commit(
-            str(repo),
-            operations,
-            commit_message=message,
-            repo_type=repo.type,
-            revision=DEFAULT_REVISION,
-            parent_commit=parent,
-        )
+        with warnings.catch_warnings():  # a model may well bring data along
+            warnings.filterwarnings("ignore", "It seems that you are about to commit a data file")
+            # Not upload_folder: with Xet it may split a folder into several commits.
+            commit = hub.api.create_commit(
+                str(repo),
+                operations,
+                commit_message=message,
+                repo_type=repo.type,
+                revision=DEFAULT_REVISION,
+                parent_commit=parent,
+            )
     except HfHubHTTPError as error:
         if error.response.status_code == _CONFLICT:
             return None

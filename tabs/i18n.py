@@ -30,6 +30,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "tab.classify": ("Classify", "文本分类"),
     "tab.generate": ("Generate", "文本生成"),
     "tab.search": ("Search", "语义搜索"),
+    "tab.match": ("Match", "图文匹配"),
     "tab.hub": ("Hub", "Hub"),
     # classify
     "classify.intro": (
@@ -66,6 +67,80 @@ TEXTS: dict[str, tuple[str, str]] = {
     "classify.too_long": (
         "The text has {given} characters; up to {limit} are accepted. Send a shorter part, or use a file.",
         "文本有 {given} 个字符，上限为 {limit}。请缩短，或改用文件。",
+    ),
+    # match
+    "match.intro": (
+        "<h2>Which words fit this picture?</h2><p>A small CLIP, trained here on emoji, places pictures and texts in one space. "
+        "Ask it what a picture shows, or describe a picture and let it find one it may never have seen.</p>",
+        "<h2>这张图配哪些话？</h2><p>一个在本地用表情符号训练的小型 CLIP，把图片和文字放进同一个空间。"
+        "可以问它图里是什么，也可以描述一张图，让它找出来，哪怕它训练时没见过。</p>",
+    ),
+    "match.by_image": ("Picture → texts", "图 → 文"),
+    "match.by_text": ("Text → pictures", "文 → 图"),
+    "match.many": ("Likeness table", "相似度表"),
+    "match.image": ("Picture: upload or paste", "图片：上传或粘贴"),
+    "match.pick": ("Or pick one: a click matches it", "或点选一张，立即匹配"),
+    "match.draw": ("Or draw one", "或者画一张"),
+    "match.use_drawing": ("Match the drawing", "匹配这幅画"),
+    "match.texts": ("What it may show, one text a line", "可能的内容，每行一条"),
+    "match.template": ("Wording around each text; {} is the text", "每条文字的句式，{} 代表文字"),
+    "match.go": ("Match", "匹配"),
+    "match.alike": ("Find pictures like it", "找相似的图"),
+    "match.scores": ("How well each text fits", "各条文字的匹配程度"),
+    "match.looked": (
+        "Where it looked for the best text: what is bright mattered",
+        "为最佳文字看了哪里：亮处起了作用",
+    ),
+    "match.find": ("What the picture shows (in English)", "图里有什么（用英文）"),
+    "match.k": ("Pictures to show", "显示几张"),
+    "match.find_go": ("Find", "查找"),
+    "match.examples": ("Examples: one click finds", "例子：点一下即可查找"),
+    "match.found": ("Nearest pictures, with their cosine", "最近的图片及其余弦值"),
+    "match.many_intro": (
+        "<h3>Every picture against every text</h3><p>The cosine of each pair. Without pictures of your own, six of the collection are taken.</p>",
+        "<h3>每张图对每条文字</h3><p>每一对的余弦值。不上传图片时，取图库中的六张。</p>",
+    ),
+    "match.files": ("Pictures, up to 12", "图片，最多 12 张"),
+    "match.many_go": ("Compare", "比较"),
+    "match.credit": (
+        '<p>Emoji pictures: <a href="https://github.com/jdecked/twemoji" target="_blank" rel="noopener">Twemoji</a>, CC-BY 4.0.</p>',
+        '<p>表情图片：<a href="https://github.com/jdecked/twemoji" target="_blank" rel="noopener">Twemoji</a>，CC-BY 4.0。</p>',
+    ),
+    "match.latency": (
+        "Answered in {ms} ms by revision {revision}.",
+        "用时 {ms} 毫秒，模型版本 {revision}。",
+    ),
+    "match.found_in": (
+        "Found in {ms} ms by revision {revision}.",
+        "用时 {ms} 毫秒找到，模型版本 {revision}。",
+    ),
+    "match.no_texts": (
+        "There is no text to match; write what the picture may show, one text a line.",
+        "没有可匹配的文字；请写下图里可能有什么，每行一条。",
+    ),
+    "match.too_many": (
+        "There are {given} texts; up to {limit} are matched at once.",
+        "有 {given} 条文字，一次最多匹配 {limit} 条。",
+    ),
+    "match.no_place": (
+        "The wording {template} has no {{}}; write {{}} where the text belongs.",
+        "句式 {template} 里没有 {{}}；请在放文字的地方写 {{}}。",
+    ),
+    "match.no_image": (
+        "There is no picture; upload, paste, draw or pick one.",
+        "没有图片；请上传、粘贴、画一张或点选一张。",
+    ),
+    "match.no_drawing": (
+        "The drawing is empty; draw something first.",
+        "画布是空的，请先画点什么。",
+    ),
+    "match.empty": (
+        "There is nothing to find; write what the picture shows.",
+        "没有可查找的内容；请写下图里有什么。",
+    ),
+    "match.count": (
+        "{given} pictures cannot be shown; choose 1 to {limit}.",
+        "无法显示 {given} 张图片，请选 1 到 {limit} 张。",
     ),
     # generate
     "generate.intro": (

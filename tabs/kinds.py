@@ -16,6 +16,7 @@ from hub_utils.cards import Metric, headline_of_card
 if TYPE_CHECKING:
     from hub_utils.pull import Pulled
     from training.bert.inference import Classifier
+    from training.clip.inference import Matcher
     from training.gpt.inference import TextGenerator
     from training.index.inference import SearchIndex
 
@@ -58,6 +59,16 @@ def _open_index(pulled: Pulled) -> SearchIndex:
     return index
 
 
+def _open_matcher(pulled: Pulled) -> Matcher:
+    from PIL import Image
+
+    from training.clip.inference import load_pulled
+
+    model = load_pulled(pulled)
+    model.match(Image.new("RGB", (64, 64), "white"), ["The first picture pays for the warming up."])
+    return model
+
+
 def _headline_of_index(folder: Path) -> Metric | None:
     """How often an index found the document that a sentence was taken from, by both kinds."""
     from hub_utils.atomic import read_json
@@ -76,5 +87,7 @@ INDEX: Kind[SearchIndex] = Kind(
     "search", "semantic-search", _open_index, "model.choice_dataset", _headline_of_index
 )
 
+MATCHER: Kind[Matcher] = Kind("match", "zero-shot-image-classification", _open_matcher)
+
 # In the order in which they are warmed.
-KINDS: tuple[Kind[Any], ...] = (CLASSIFIER, GENERATOR, INDEX)
+KINDS: tuple[Kind[Any], ...] = (CLASSIFIER, GENERATOR, INDEX, MATCHER)

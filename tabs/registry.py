@@ -22,6 +22,7 @@ class Tab:
     repo: str = ""  # the artefact it serves, by default, in the user's namespace
     type: RepoType = "model"  # of that repository
     recipe: str = ""  # `python -m training <recipe>` makes that artefact
+    slow: bool = False  # its recipe comes after the others, so that they are alive earlier
 
     @property
     def build(self) -> Callable[[Services], None]:
@@ -33,7 +34,10 @@ class Tab:
 TABS: tuple[Tab, ...] = (
     Tab("classify", "tabs.classify", repo="reuters-classifier", recipe="bert"),
     Tab("generate", "tabs.generate", repo="fairy-tale-gpt", recipe="gpt"),
-    Tab("search", "tabs.search", repo="newsgroups-index", type="dataset", recipe="index"),
+    Tab(
+        "search", "tabs.search", repo="newsgroups-index", type="dataset", recipe="index", slow=True
+    ),
+    Tab("match", "tabs.match", repo="emoji-clip", recipe="clip"),
     Tab("hub", "tabs.hub"),
 )
 

@@ -146,7 +146,8 @@ class Services:
         listing = self.catalog.listing
         if listing.away:
             raise HubUnavailableError(f"{self.hub.endpoint} does not answer.")
-        return tuple(t for t in TABS if t.recipe and not listing.has(self.own_repo(t)))
+        missing = [t for t in TABS if t.recipe and not listing.has(self.own_repo(t))]
+        return tuple(sorted(missing, key=lambda tab: tab.slow))
 
     def train(self, tabs: Iterable[Tab]) -> None:
         """Train and publish the artefacts of `tabs`, one after the other."""

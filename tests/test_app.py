@@ -22,6 +22,7 @@ from tests.tabs.lab import (
     publish,
     publish_index,
     tiny_classifier,
+    tiny_clip,
     tiny_generator,
     wait_until,
 )
@@ -151,6 +152,7 @@ def test_a_second_start_with_train_missing_trains_nothing(hub_process: HubProces
     publish(hub, tiny_classifier(tmp_path / "classifier"))
     publish(hub, tiny_generator(tmp_path / "generator"), "fairy-tale-gpt")
     publish_index(hub, tmp_path / "index")
+    publish(hub, tiny_clip(tmp_path / "clip"), "emoji-clip")
     environment = environment_for(hub_process, tmp_path)
     app = AppProcess(tmp_path / "lab", environment, ("--train-missing",)).start()
     from gradio_client import Client
@@ -159,6 +161,7 @@ def test_a_second_start_with_train_missing_trains_nothing(hub_process: HubProces
     assert client.predict("oil price", api_name="/classify")["label"]
     assert client.predict("Once", 5, api_name="/generate")
     assert client.predict("moon", 2, "hybrid", api_name="/search")
+    assert client.predict("red circle", 2, api_name="/find_image")
     client.close()
     assert app.stop() == 0
     assert not (tmp_path / "lab" / "runs").exists()

@@ -75,7 +75,7 @@ def find_confidences(answer):
 def test_the_space_has_what_it_needs_and_nothing_else(downloaded):
     there = {path.relative_to(downloaded).as_posix() for path in downloaded.rglob("*.py")}
     assert {"app.py", "zero_gpu.py", "tabs/page.py", "tabs/token_view.py"} <= there
-    assert {f"training/{name}/inference.py" for name in ("bert", "gpt", "index")} <= there
+    assert {f"training/{name}/inference.py" for name in ("bert", "clip", "gpt", "index")} <= there
     assert (downloaded / "tabs" / "token_view.js").is_file()
     assert not [
         name for name in there if name.startswith(("hub_utils/local_hub", "tests", "spaces"))
@@ -83,6 +83,7 @@ def test_the_space_has_what_it_needs_and_nothing_else(downloaded):
     assert (
         not {
             "training/bert/train.py",
+            "training/clip/train.py",
             "training/gpt/train.py",
             "training/index/build.py",
             "training/index/publish.py",

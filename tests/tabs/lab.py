@@ -268,3 +268,15 @@ def environment_for(hub: HubProcess, home: Path, **more: str) -> dict[str, str]:
         "HF_HOME": str(home / "cache"),
         **more,
     }
+
+
+def tiny_clip(folder: Path, *, steps: int = 40) -> Path:
+    """A CLIP of coloured shapes, trained for some steps, as a training would publish it."""
+    from tests.training.clip.conftest import clip_options, make_text_encoder, write_pictures
+    from training.cli import build_parser
+    from training.clip.cli import train_and_publish
+
+    pictures, text = write_pictures(folder / "pictures"), make_text_encoder(folder / "text")
+    options = clip_options(pictures, text, folder / "run", "--no-push", "--max-steps", str(steps))
+    train_and_publish(build_parser().parse_args(options))
+    return folder / "run" / "repository"

@@ -45,6 +45,8 @@ def test_programs_may_call_these_and_nothing_else(page: LabPage):
     assert public(page) == {
         "/classify": ["text"],
         "/classify_batch": ["file"],
+        "/match": ["image", "texts"],
+        "/find_image": ["text", "k"],
         "/search": ["query", "k", "mode"],
         "/generate": ["prompt", "max_new_tokens", "temperature", "top_k", "top_p", "seed"],
     }
@@ -63,12 +65,15 @@ def test_slow_events_have_limits_and_the_queue_an_end(page: LabPage):
     assert limits["classify_batch"] == 1
     assert limits["generate"] == 4
     assert limits["search"] == 4
+    assert limits["match"] == limits["find_image"] == 2
     assert page._queue.max_size == 64
 
 
 def test_every_tab_of_the_registry_is_there_in_its_order(page: LabPage):
-    tabs = [b for b in page.blocks.values() if type(b).__name__ == "Tab"]
-    assert [tab.id for tab in tabs] == [tab.name for tab in TABS]
+    names = [tab.name for tab in TABS]
+    tabs = [b.id for b in page.blocks.values() if type(b).__name__ == "Tab"]
+    assert [id for id in tabs if id in names] == names
+    assert all(id.split("-")[0] in names for id in tabs)  # tabs inside a tab bear its name
 
 
 def test_every_static_text_is_in_the_table(page: LabPage):

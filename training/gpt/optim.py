@@ -20,31 +20,10 @@ from training.gpt.attention import Attention
 from training.gpt.config import TrainConfig
 from training.gpt.feed_forward import FeedForward
 from training.gpt.model import MiniGPT
+from training.shared.muon import ITERATIONS, POLYNOMIALS, orthogonalized
 
 BETAS = (0.9, 0.95)
-# Steps of x ← ax + b(xxᵀ)x + c(xxᵀ)²x, each the best for what the one before left: singular values
-# from 0.005 on come near 1, and the norm makes them about 1 / √rank. Source: Amsel et al. 2025,
-# The Polar Express, https://arxiv.org/abs/2505.16932
-POLYNOMIALS = (
-    (8.28721201814563, -23.595886519098837, 17.300387312530933),
-    (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
-    (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
-    (3.3184196573706015, -2.488488024314874, 0.51004894012372),
-    (2.300652019954817, -1.6689039845747493, 0.4188073119525673),
-)
-ITERATIONS = 3
 _COEFFICIENTS = np.array(POLYNOMIALS, np.float32)
-
-
-def orthogonalized(matrices: Tensor, *, iterations: int | None = None) -> Tensor:
-    """(n, r, c) -> the same with all singular values near 1, by Newton and Schulz's iteration."""
-    tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices
-    x = x / (1.01 * x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for a, b, c in POLYNOMIALS[: iterations or ITERATIONS]:
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if tall else x
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hub_utils.errors import DataError, RepoNotFoundError
+from hub_utils.errors import DataError, InvalidNameError, RepoNotFoundError
 
 if TYPE_CHECKING:
     from hub_utils.connection import Hub
@@ -18,7 +18,13 @@ def pull_dataset(name: str, *, hub: Hub, otherwise: str) -> Pulled:
     """The files of a Hub data set. `otherwise`: what else could be given. Raises DataError."""
     from hub_utils.pull import pull
 
-    repo = hub.repo(name, type="dataset")
+    try:
+        repo = hub.repo(name, type="dataset")
+    except InvalidNameError:
+        raise DataError(
+            f"There is no file or folder {name!r}, and no data set can have that name.",
+            hint=f"Check the spelling, or {otherwise}.",
+        ) from None
     try:
         return pull(repo, hub=hub)
     except RepoNotFoundError:
