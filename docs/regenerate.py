@@ -23,6 +23,7 @@ def render(readme: str) -> str:
         "help: training gpt": _fenced(_help("training", "gpt")),
         "help: training index": _fenced(_help("training", "index")),
         "help: training clip": _fenced(_help("training", "clip")),
+        "help: training diffusion": _fenced(_help("training", "diffusion")),
         "help: hub_utils": _fenced(_help("hub_utils")),
         "settings": _settings_table(),
     }

@@ -31,6 +31,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "tab.generate": ("Generate", "文本生成"),
     "tab.search": ("Search", "语义搜索"),
     "tab.match": ("Match", "图文匹配"),
+    "tab.paint": ("Paint", "画图"),
     "tab.hub": ("Hub", "Hub"),
     # classify
     "classify.intro": (
@@ -141,6 +142,54 @@ TEXTS: dict[str, tuple[str, str]] = {
     "match.count": (
         "{given} pictures cannot be shown; choose 1 to {limit}.",
         "无法显示 {given} 张图片，请选 1 到 {limit} 张。",
+    ),
+    # paint
+    "paint.intro": (
+        "<h2>What does it look like?</h2><p>A small latent diffusion model, trained here on emoji, paints a few words: it begins with noise and, "
+        "step by step, takes away what does not fit them.</p>",
+        "<h2>它长什么样？</h2><p>一个在本地用表情符号训练的小型潜在扩散模型，把几个词画成图：从噪声开始，一步步去掉与文字不符的部分。</p>",
+    ),
+    "paint.prompt": ("What to paint (in English)", "画什么（用英文）"),
+    "paint.placeholder": (
+        "A few words, or pick an example below",
+        "写几个词，或点选下面的例子",
+    ),
+    "paint.go": ("Paint", "画"),
+    "paint.examples": ("Examples: one click paints", "例子：点一下即可作画"),
+    "paint.count": ("Variations", "张数"),
+    "paint.more": ("Seed, steps, guidance, scheduler", "种子、步数、引导强度、调度器"),
+    "paint.seed": ("Seed: the same gives the same picture", "种子：相同的种子画出相同的图"),
+    "paint.seed_new": ("Empty: a new one each time", "留空：每次换一个"),
+    "paint.steps": ("Steps from noise to the picture", "从噪声到图片的步数"),
+    "paint.guidance": (
+        "Guidance: how strictly to follow the words",
+        "引导强度：多大程度上按文字画",
+    ),
+    "paint.scheduler": ("Scheduler", "调度器"),
+    "paint.published": ("As published", "按发布时的设置"),
+    "paint.negative": ("What it should not be like", "不要像什么"),
+    "paint.save": ("save PNG", "保存 PNG"),
+    "paint.way": ("From noise to the picture", "从噪声到图片"),
+    "paint.becoming": ("Step {step} of {of}.", "第 {step} 步，共 {of} 步。"),
+    "paint.done": (
+        "Painted in {seconds} s with seed {seed} by revision {revision}.",
+        "用时 {seconds} 秒，种子 {seed}，模型版本 {revision}。",
+    ),
+    "paint.between_intro": (
+        "<h3>From one prompt to another</h3><p>The noise stays the same; only what the text encoder says moves, in equal steps.</p>",
+        "<h3>从一句话到另一句话</h3><p>噪声不变，只让文本编码器的输出等距移动。</p>",
+    ),
+    "paint.first": ("From", "从"),
+    "paint.second": ("To", "到"),
+    "paint.between_go": ("Go", "开始"),
+    "paint.between": ("{first} → {second}, {seconds} s", "{first} → {second}，{seconds} 秒"),
+    "paint.empty": (
+        "There is nothing to paint; write a few words, for instance: red apple.",
+        "没有可画的内容；请写几个词，例如：red apple。",
+    ),
+    "paint.two_prompts": (
+        "Two prompts are needed; one of them is empty.",
+        "需要两句话，其中一句是空的。",
     ),
     # generate
     "generate.intro": (

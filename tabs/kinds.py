@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hub_utils.pull import Pulled
     from training.bert.inference import Classifier
     from training.clip.inference import Matcher
+    from training.diffusion.inference import Painter
     from training.gpt.inference import TextGenerator
     from training.index.inference import SearchIndex
 
@@ -69,6 +70,15 @@ def _open_matcher(pulled: Pulled) -> Matcher:
     return model
 
 
+def _open_painter(pulled: Pulled) -> Painter:
+    from training.diffusion.inference import load_pulled
+
+    model = load_pulled(pulled)
+    for _ in model.paint("The first prompt pays for the warming up.", steps=1):
+        pass
+    return model
+
+
 def _headline_of_index(folder: Path) -> Metric | None:
     """How often an index found the document that a sentence was taken from, by both kinds."""
     from hub_utils.atomic import read_json
@@ -89,5 +99,7 @@ INDEX: Kind[SearchIndex] = Kind(
 
 MATCHER: Kind[Matcher] = Kind("match", "zero-shot-image-classification", _open_matcher)
 
+PAINTER: Kind[Painter] = Kind("paint", "text-to-image", _open_painter)
+
 # In the order in which they are warmed.
-KINDS: tuple[Kind[Any], ...] = (CLASSIFIER, GENERATOR, INDEX, MATCHER)
+KINDS: tuple[Kind[Any], ...] = (CLASSIFIER, GENERATOR, INDEX, MATCHER, PAINTER)

@@ -38,6 +38,7 @@ TABS: tuple[Tab, ...] = (
         "search", "tabs.search", repo="newsgroups-index", type="dataset", recipe="index", slow=True
     ),
     Tab("match", "tabs.match", repo="emoji-clip", recipe="clip"),
+    Tab("paint", "tabs.paint", repo="emoji-painter", recipe="diffusion"),
     Tab("hub", "tabs.hub"),
 )
 

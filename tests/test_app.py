@@ -24,6 +24,7 @@ from tests.tabs.lab import (
     tiny_classifier,
     tiny_clip,
     tiny_generator,
+    tiny_painter,
     wait_until,
 )
 
@@ -153,6 +154,7 @@ def test_a_second_start_with_train_missing_trains_nothing(hub_process: HubProces
     publish(hub, tiny_generator(tmp_path / "generator"), "fairy-tale-gpt")
     publish_index(hub, tmp_path / "index")
     publish(hub, tiny_clip(tmp_path / "clip"), "emoji-clip")
+    publish(hub, tiny_painter(tmp_path / "painter"), "emoji-painter")
     environment = environment_for(hub_process, tmp_path)
     app = AppProcess(tmp_path / "lab", environment, ("--train-missing",)).start()
     from gradio_client import Client
@@ -162,6 +164,7 @@ def test_a_second_start_with_train_missing_trains_nothing(hub_process: HubProces
     assert client.predict("Once", 5, api_name="/generate")
     assert client.predict("moon", 2, "hybrid", api_name="/search")
     assert client.predict("red circle", 2, api_name="/find_image")
+    assert client.predict("red circle", api_name="/paint")
     client.close()
     assert app.stop() == 0
     assert not (tmp_path / "lab" / "runs").exists()

@@ -17,6 +17,7 @@ from typing import Any
 
 from training.bert import cli as bert
 from training.clip import cli as clip
+from training.diffusion import cli as diffusion
 from training.gpt import cli as gpt
 from training.index import cli as index
 from training.index import evaluate_cli as index_eval
@@ -36,6 +37,7 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("gpt", gpt.add_parser),
     Recipe("index", index.add_parser),
     Recipe("clip", clip.add_parser),
+    Recipe("diffusion", diffusion.add_parser),
 )
 # Commands that measure and train nothing: `all` leaves them out.
 MEASURES: tuple[Recipe, ...] = (Recipe(index_eval.NAME, index_eval.add_parser),)

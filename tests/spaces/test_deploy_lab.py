@@ -75,7 +75,9 @@ def find_confidences(answer):
 def test_the_space_has_what_it_needs_and_nothing_else(downloaded):
     there = {path.relative_to(downloaded).as_posix() for path in downloaded.rglob("*.py")}
     assert {"app.py", "zero_gpu.py", "tabs/page.py", "tabs/token_view.py"} <= there
-    assert {f"training/{name}/inference.py" for name in ("bert", "clip", "gpt", "index")} <= there
+    assert {
+        f"training/{name}/inference.py" for name in ("bert", "clip", "diffusion", "gpt", "index")
+    } <= there
     assert (downloaded / "tabs" / "token_view.js").is_file()
     assert not [
         name for name in there if name.startswith(("hub_utils/local_hub", "tests", "spaces"))
@@ -84,6 +86,7 @@ def test_the_space_has_what_it_needs_and_nothing_else(downloaded):
         not {
             "training/bert/train.py",
             "training/clip/train.py",
+            "training/diffusion/train.py",
             "training/gpt/train.py",
             "training/index/build.py",
             "training/index/publish.py",

@@ -280,3 +280,19 @@ def tiny_clip(folder: Path, *, steps: int = 40) -> Path:
     options = clip_options(pictures, text, folder / "run", "--no-push", "--max-steps", str(steps))
     train_and_publish(build_parser().parse_args(options))
     return folder / "run" / "repository"
+
+
+def tiny_painter(folder: Path) -> Path:
+    """A diffusion model of coloured shapes, trained for a few steps, as a training publishes it."""
+    import pytest
+
+    from tests.training.clip.conftest import make_text_encoder, write_pictures
+    from tests.training.diffusion.conftest import TINY, parse
+    from training.diffusion import config
+    from training.diffusion.cli import train_and_publish
+
+    pictures, text = write_pictures(folder / "pictures"), make_text_encoder(folder / "text")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(config.PRESETS, "tiny", TINY)
+        train_and_publish(parse(pictures, text, folder / "run", "--no-push"))
+    return folder / "run" / "repository"

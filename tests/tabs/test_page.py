@@ -47,6 +47,7 @@ def test_programs_may_call_these_and_nothing_else(page: LabPage):
         "/classify_batch": ["file"],
         "/match": ["image", "texts"],
         "/find_image": ["text", "k"],
+        "/paint": ["prompt", "seed", "steps", "guidance", "negative"],
         "/search": ["query", "k", "mode"],
         "/generate": ["prompt", "max_new_tokens", "temperature", "top_k", "top_p", "seed"],
     }
@@ -65,7 +66,7 @@ def test_slow_events_have_limits_and_the_queue_an_end(page: LabPage):
     assert limits["classify_batch"] == 1
     assert limits["generate"] == 4
     assert limits["search"] == 4
-    assert limits["match"] == limits["find_image"] == 2
+    assert limits["match"] == limits["find_image"] == limits["paint"] == 2
     assert page._queue.max_size == 64
 
 

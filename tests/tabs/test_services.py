@@ -16,7 +16,9 @@ from tabs.services import Services
 from tests.tabs.lab import HubProcess, publish, wait_until
 
 Make = Callable[..., Services]
-CLASSIFY, GENERATE, SEARCH, MATCH = map(tab_named, ("classify", "generate", "search", "match"))
+CLASSIFY, GENERATE, SEARCH, MATCH, PAINT = map(
+    tab_named, ("classify", "generate", "search", "match", "paint")
+)
 
 
 @pytest.fixture
@@ -110,11 +112,12 @@ def test_what_is_missing_is_what_the_recipes_have_not_published(
 ):
     services = make_services()
     services.slot(CLASSIFIER)
-    assert services.missing() == (CLASSIFY, GENERATE, MATCH, SEARCH)  # the slow one last
+    assert services.missing() == (CLASSIFY, GENERATE, MATCH, PAINT, SEARCH)  # the slow one last
     publish(own_hub, classifiers[0])
-    assert services.missing() == (GENERATE, MATCH, SEARCH)
+    assert services.missing() == (GENERATE, MATCH, PAINT, SEARCH)
     publish(own_hub, generator, "fairy-tale-gpt")
     publish(own_hub, generator, "emoji-clip")
+    publish(own_hub, generator, "emoji-painter")
     publish(own_hub, generator, "newsgroups-index")  # a model of that name is no index
     assert services.missing() == (SEARCH,)
     publish(own_hub, generator, "newsgroups-index", type="dataset")

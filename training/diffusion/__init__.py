@@ -1,0 +1,1 @@
+"""Latent diffusion in miniature: a text in, a small drawing out, all by stock diffusers classes."""

@@ -1,0 +1,233 @@
+"""The command `python -m training diffusion`: captioned pictures in, a published painter out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub_utils.errors import RepoNotFoundError, SettingsError
+from hub_utils.names import RepoId
+from training.diffusion.config import (
+    DEFAULT_DATA,
+    DEFAULT_JUDGE,
+    DEFAULT_OUTPUT,
+    DEFAULT_REPO,
+    DEFAULT_TEXT,
+    PRESETS,
+    TrainConfig,
+    checked,
+    continued,
+    preset,
+)
+from training.shared.cli import (
+    add_common_options,
+    add_overrides,
+    command_line,
+    hub_for,
+    overridden,
+    quiet_libraries,
+    run_command,
+)
+from training.shared.progress import Progress
+from training.shared.publishing import publish
+
+if TYPE_CHECKING:
+    from hub_utils.connection import Hub
+    from training.diffusion.evaluate import Evaluation, Judge
+    from training.diffusion.publish import Outcome
+    from training.diffusion.train import Trained
+    from training.shared.captioned import Pictures
+
+# Options that replace a value of the preset when given.
+OVERRIDES: dict[str, dict[str, Any]] = {
+    "text": {"help": f"encoder of the prompts, Hub id or folder (default: {DEFAULT_TEXT})"},
+    "text_revision": {"help": "its branch, tag or commit"},
+    "pictures": {"type": int, "help": "how many are learnt"},
+    "image_size": {"type": int, "help": "pixels a side"},
+    "decoder_seconds": {"type": float, "help": "the autoencoder's share of the time"},
+    "decoder_steps": {"type": int, "help": "its most steps"},
+    "batch_size": {"type": int, "help": "pictures per step"},
+    "matrix_rate": {"type": float, "help": "Muon's learning rate at its peak"},
+    "other_rate": {"type": float, "help": "AdamW's"},
+    "augment": {"type": float, "help": "how much pictures are moved; 0: not at all"},
+    "sampling_steps": {"type": int, "help": "steps of a painting"},
+    "guidance": {"type": float, "help": "of a painting"},
+    "checkpoint_seconds": {"type": float, "help": "seconds between checkpoints"},
+}
+
+
+@dataclass(frozen=True)
+class Start:
+    """A published painter to go on from."""
+
+    folder: Path
+    name: str  # for people
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add this recipe to the program's command line."""
+    parser = subparsers.add_parser(
+        "diffusion", help="text to picture: latent diffusion", description=__doc__
+    )
+    parser.add_argument(
+        "--data", default=DEFAULT_DATA, help="Hub id, or folder of pictures with metadata.jsonl"
+    )
+    parser.add_argument("--image-column", help="default: image")
+    parser.add_argument("--caption-column", help="default: caption or text")
+    parser.add_argument(
+        "--judge",
+        default=DEFAULT_JUDGE,
+        help=f"CLIP that measures, Hub id or folder; none: do not (default: {DEFAULT_JUDGE})",
+    )
+    parser.add_argument(
+        "--from", dest="start", metavar="REPO", help="go on from a published painter, id or folder"
+    )
+    parser.add_argument("--from-revision", help="its branch, tag or commit")
+    add_common_options(parser, presets=PRESETS, output=DEFAULT_OUTPUT, repo=DEFAULT_REPO)
+    add_overrides(parser, OVERRIDES)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, evaluate, publish; returns the exit code."""
+    return run_command(lambda: train_and_publish(args))
+
+
+def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
+    """The whole loop. Returns the figures."""
+    config = overridden(preset(args.preset), args)
+    quiet_libraries()
+    progress = Progress("diffusion", args.output_dir)
+    judge_name = None if args.judge == "none" else args.judge
+    hub = hub_for([args.data, config.text, judge_name, args.start], push=args.push)
+    start = _start(args, hub)
+    config = checked(continued(config, start.folder) if start else config)
+    from training.diffusion.collection import chosen
+    from training.diffusion.publish import Outcome
+    from training.diffusion.train import Material, train
+    from training.shared.captioned import load_pictures
+
+    progress.say("load", f"data {Path(args.data).name}, texts by {config.text_name}")
+    corpus = load_pictures(
+        args.data,
+        hub=hub,
+        size=config.image_size,
+        image_column=args.image_column,
+        caption_column=args.caption_column,
+        seed=config.seed,
+    )
+    learnt = corpus.train.take(chosen(corpus.train, config.pictures))
+    judge = _judge(judge_name, hub)
+    text_folder, config = _text(config, hub)
+    trained = train(
+        Material(learnt, corpus.train),
+        config,
+        text_folder=text_folder,
+        output=args.output_dir,
+        progress=progress,
+        resume=args.resume,
+        start=start.folder if start else None,
+    )
+    progress.say("evaluate", f"{len(learnt):,} prompts")
+    evaluation = _evaluation(trained, learnt, judge)
+    repo = hub.repo(args.repo) if hub else RepoId.parse(args.repo, namespace="local")
+    command = command_line(args)
+    origin = start.name if start else None
+    outcome = Outcome(corpus, learnt, config, trained, evaluation, repo, command, origin)
+    return _published(args, outcome, hub=hub, progress=progress)
+
+
+def _start(args: argparse.Namespace, hub: Hub | None) -> Start | None:
+    """The painter of --from. Raises LabError."""
+    if args.start is None:
+        return None
+    if Path(args.start).is_dir():
+        return Start(Path(args.start), Path(args.start).name)
+    if hub is None:
+        raise SettingsError(f"There is no folder {args.start!r}.", hint="Name a Hub id.")
+    from hub_utils.pull import pull
+
+    pulled = pull(hub.repo(args.start), hub=hub, revision=args.from_revision)
+    return Start(pulled.folder, f"`{pulled.repo}` at `{pulled.revision}`")
+
+
+def _judge(name: str | None, hub: Hub | None) -> Judge | None:
+    """The judge; its absence is a sentence before anything is trained. Raises LabError."""
+    if name is None:
+        return None
+    from training.diffusion.evaluate import load_judge
+
+    if Path(name).is_dir():
+        return load_judge(Path(name), name=Path(name).name, revision=None)
+    if hub is None:
+        raise SettingsError(f"There is no folder {name!r}.", hint="Name a folder or a Hub id.")
+    from hub_utils.pull import pull
+
+    try:
+        pulled = pull(hub.repo(name), hub=hub)
+    except RepoNotFoundError as error:
+        raise SettingsError(
+            str(error),
+            hint="Make it with: python -m training clip --preset judge --repo emoji-judge; or give "
+            "--judge none to measure nothing.",
+        ) from None
+    return load_judge(pulled.folder, name=str(pulled.repo), revision=pulled.revision)
+
+
+def _text(config: TrainConfig, hub: Hub | None) -> tuple[Path, TrainConfig]:
+    """The text encoder's folder, and the settings with the revision that it is."""
+    if Path(config.text).is_dir():
+        return Path(config.text), config
+    if hub is None:
+        raise SettingsError(
+            f"There is no folder {config.text!r}.", hint="Name a folder or a Hub id."
+        )
+    from hub_utils.pull import pull
+
+    pulled = pull(hub.repo(config.text), hub=hub, revision=config.text_revision)
+    return pulled.folder, replace(config, text_revision=pulled.revision)
+
+
+def _evaluation(trained: Trained, learnt: Pictures, judge: Judge | None) -> Evaluation:
+    from PIL import Image
+
+    from training.diffusion.evaluate import evaluate
+    from training.diffusion.painting import painted
+    from training.shared.images import on_background
+
+    config = trained.config
+    steps, guidance = config.sampling_steps, config.guidance
+    return evaluate(
+        lambda prompts, seeds: painted(
+            trained.pipeline, prompts, seeds, steps=steps, guidance=guidance
+        ),
+        [on_background(Image.fromarray(rgba), (255, 255, 255)) for rgba in learnt.rgba],
+        [captions[0] for captions in learnt.captions],
+        judge=judge,
+        steps=steps,
+        guidance=guidance,
+        seed=config.seed,
+    )
+
+
+def _published(
+    args: argparse.Namespace, outcome: Outcome, *, hub: Hub | None, progress: Progress
+) -> Mapping[str, Any]:
+    """Write the repository, push it if asked, and give the figures."""
+    from training.diffusion.publish import figures, write_repository
+
+    found = outcome.evaluation.accuracy
+    measured = "not measured" if found is None else f"prompt accuracy {found:.3f}"
+    progress.say("evaluate", measured)
+    folder = write_repository(outcome, args.output_dir / "repository")
+    pushed = publish(
+        folder,
+        outcome.repo,
+        hub=hub if args.push else None,
+        message=f"Train on {outcome.corpus.name}: {measured}",
+        progress=progress,
+    )
+    return {**figures(outcome), **pushed}

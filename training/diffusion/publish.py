@@ -1,0 +1,250 @@
+"""Lay out what a Hub gets: the pipeline's files, pictures, the card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub_utils.cards import Metric, ModelFacts, model_card
+from hub_utils.names import RepoId
+from training.diffusion.config import FACTS, TrainConfig
+from training.diffusion.evaluate import CHOICES, SEEDS, Evaluation
+from training.diffusion.train import Trained
+from training.shared.captioned import PictureCorpus, Pictures
+from training.shared.device import probe
+from training.shared.pictures import draw_curve, save_pictures
+from training.shared.publishing import empty, plain_markdown, table_cell, versions, write_json
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LIBRARIES = ("torch", "diffusers", "transformers", "datasets", "huggingface_hub")
+PICTURES = "pictures"
+SAMPLE_SIDE = 64
+
+SNIPPET = """\
+import torch
+from diffusers import DiffusionPipeline
+
+pipeline = DiffusionPipeline.from_pretrained("{repo}")
+picture = pipeline(
+    {prompt!r},
+    num_inference_steps={steps},
+    guidance_scale={guidance},
+    generator=torch.Generator().manual_seed(0),
+).images[0]
+print(picture.size)  # picture.resize((256, 256)).save("picture.png")
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that the card speaks of."""
+
+    corpus: PictureCorpus
+    learnt: Pictures  # the collection
+    config: TrainConfig
+    trained: Trained
+    evaluation: Evaluation
+    repo: RepoId
+    command: str
+    started_from: str | None = None  # repository and revision
+
+
+def write_repository(outcome: Outcome, folder: Path) -> Path:
+    """Write the repository's files into an empty `folder`."""
+    empty(folder)
+    pipeline = outcome.trained.pipeline
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    evaluation = outcome.evaluation
+    settings = asdict(outcome.config)
+    settings["text"] = outcome.config.text_name
+    write_json(
+        folder / FACTS,
+        {
+            "steps": evaluation.steps,
+            "guidance": evaluation.guidance,
+            "prompts": [captions[0] for captions in outcome.learnt.captions],
+            "settings": settings,
+        },
+    )
+    history = outcome.trained.history
+    save_pictures({"learning_curve.png": lambda axes: draw_curve(axes, history)}, folder / PICTURES)
+    evaluation.grid.save(folder / PICTURES / "grid.png")
+    beside_nearest(evaluation).save(folder / PICTURES / "beside_nearest.png")
+    write_json(folder / "evaluation.json", evaluation_figures(evaluation))
+    (folder / "README.md").write_text(card(outcome), "utf-8")
+    return folder
+
+
+def beside_nearest(evaluation: Evaluation) -> Image:
+    """Each sample above the nearest picture of the collection, in rows of eight pairs."""
+    from PIL import Image
+
+    side, columns = SAMPLE_SIDE, 8
+    rows = -(-len(evaluation.samples) // columns)
+    sheet = Image.new("RGB", (columns * (side + 4), rows * (2 * side + 12)), "white")
+    for place, (_, painted, nearest) in enumerate(evaluation.samples):
+        left, top = place % columns * (side + 4), place // columns * (2 * side + 12)
+        for number, image in enumerate((painted, nearest)):
+            large = image.resize((side, side), Image.Resampling.BICUBIC)
+            sheet.paste(large, (left, top + number * (side + 2)))
+    return sheet
+
+
+def evaluation_figures(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation as plain numbers, for programs."""
+    return {
+        "prompt_accuracy": evaluation.accuracy,
+        "prompt_accuracy_of_real_pictures": evaluation.real,
+        "prompt_accuracy_of_noise": evaluation.noise,
+        "chance": evaluation.chance,
+        "judge": evaluation.judge,
+        "judge_revision": evaluation.judge_revision,
+        "diversity": evaluation.diversity,
+        "collection_diversity": evaluation.collection_diversity,
+        "copies": evaluation.copies,
+        "images_per_second": evaluation.images_per_second,
+        "prompts": evaluation.prompts,
+        "steps": evaluation.steps,
+        "guidance": evaluation.guidance,
+    }
+
+
+def figures(outcome: Outcome) -> dict[str, Any]:
+    """What the command prints last."""
+    trained, evaluation = outcome.trained, outcome.evaluation
+    found = evaluation_figures(evaluation)
+    rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in found.items()}
+    rounded["sampling_steps"] = rounded.pop("steps")
+    return {
+        **rounded,
+        "train_seconds": round(trained.seconds, 2),
+        "decoder_seconds": round(trained.decoder_seconds, 2),
+        "decoder_steps": trained.decoder_steps,
+        "steps": trained.steps,
+        "pictures_per_second": round(
+            trained.pictures_seen / max(trained.seconds - trained.decoder_seconds, 1e-9), 1
+        ),
+        "parameters": trained.parameters,
+        "seed": outcome.config.seed,
+        "repo": str(outcome.repo),
+    }
+
+
+def card(outcome: Outcome) -> str:
+    """The README.md of the repository."""
+    corpus, config, evaluation = outcome.corpus, outcome.config, outcome.evaluation
+    measured = evaluation.accuracy is not None
+    facts = ModelFacts(
+        title=outcome.repo.name,
+        repo=outcome.repo,
+        pipeline_tag="text-to-image",
+        library_name="diffusers",
+        license="cc-by-4.0",
+        base_model=config.text,
+        base_revision=config.text_revision,
+        dataset_id=corpus.name if corpus.revision else None,
+        dataset_revision=corpus.revision,
+        dataset_split=f"{len(outcome.learnt):,} pictures that were learnt",
+        metrics=(
+            (Metric("Prompt accuracy", "accuracy", float(evaluation.accuracy or 0)),)
+            if measured
+            else ()
+        ),
+        tags=("text-to-image", "diffusion", "emoji"),
+        command=outcome.command,
+        seed=config.seed,
+        versions=versions(LIBRARIES),
+        hardware=probe().name,
+        train_seconds=outcome.trained.seconds,
+        intended_use="Painting small drawings of the things it has learnt, and learning how latent "
+        "diffusion works.",
+        limits=f"It has seen {len(outcome.learnt):,} drawings of one style, of "
+        f"{config.image_size} pixels a side, and paints little else. Give the steps and the "
+        f"guidance as above: the library's own defaults (50 and 7.5) are slower and no better.",
+        snippet=SNIPPET.format(
+            repo=outcome.repo,
+            prompt=outcome.learnt.captions[0][0],
+            steps=evaluation.steps,
+            guidance=evaluation.guidance,
+        ),
+        sections=_sections(outcome),
+        credits=_credits(outcome),
+    )
+    return model_card(facts)
+
+
+def _sections(outcome: Outcome) -> Mapping[str, str]:
+    evaluation = outcome.evaluation
+    return {
+        "Samples": f"One of each of some prompts, {evaluation.steps} steps, guidance "
+        f"{evaluation.guidance:g}.\n\n![Grid of samples]({PICTURES}/grid.png)",
+        "Does it paint what was asked for?": _accuracy(outcome),
+        "Copies": _copies(evaluation),
+        "Training": _training(outcome),
+    }
+
+
+def _accuracy(outcome: Outcome) -> str:
+    evaluation = outcome.evaluation
+    if evaluation.accuracy is None:
+        return "It was not measured: there was no judge."
+    choices = min(CHOICES, evaluation.prompts)
+    name = table_cell(plain_markdown(evaluation.judge or ""))
+    revision = f" at `{evaluation.judge_revision}`" if evaluation.judge_revision else ""
+    return (
+        f"For each of {evaluation.prompts:,} pictures, one of each prompt of the collection, an "
+        f"independent CLIP ({name}{revision}) chooses among {choices} texts: the prompt and "
+        f"{choices - 1} others of the collection.\n\n"
+        "| pictures | share for which it chooses the prompt |\n|---|---|\n"
+        f"| painted | **{evaluation.accuracy:.3f}** |\n"
+        f"| real ones | {evaluation.real:.3f} |\n"
+        f"| noise | {evaluation.noise:.3f} |\n"
+        f"| chance | {evaluation.chance:.3f} |"
+    )
+
+
+def _copies(evaluation: Evaluation) -> str:
+    prompts = ", ".join(plain_markdown(prompt) for prompt, _, _ in evaluation.samples)
+    return (
+        f"Each sample is above the picture of the collection that is nearest to it, pixel by "
+        f"pixel. The prompts: {prompts}.\n\n"
+        f"![Samples above their nearest pictures]({PICTURES}/beside_nearest.png)\n\n"
+        f"A share of {evaluation.copies:.3f} of all samples is nearer to a picture of the "
+        "collection than that one is to any other of it: those are copies, moved a little. "
+        f"Diversity: {SEEDS} pictures of one prompt are {evaluation.diversity:.3f} apart on "
+        "average (root of the mean squared difference, colours from 0 to 1); different pictures of "
+        f"the collection {evaluation.collection_diversity:.3f}."
+    )
+
+
+def _training(outcome: Outcome) -> str:
+    trained, config = outcome.trained, outcome.config
+    unet = trained.pipeline.unet
+    side = unet.config.sample_size
+    went_on = f"It went on from {outcome.started_from}. " if outcome.started_from else ""
+    return (
+        f"{went_on}The collection: {len(outcome.learnt):,} pictures, one of each group, without "
+        "skin tones, spread over the kinds that the data names, short captions first. The "
+        f"autoencoder's encoder gives {unet.config.in_channels} principal components of each "
+        f"piece of {config.image_size // side} by {config.image_size // side} pixels; its decoder "
+        f"was trained in {trained.decoder_steps:,} steps ({trained.decoder_seconds:.0f} s). The "
+        f"U-Net ({unet.num_parameters():,} weights, {side} by {side} positions) "
+        f"was trained in {trained.steps:,} steps of {config.batch_size} pictures to predict v, "
+        "the noisier times more often, with Muon and a moving average. The texts are encoded by "
+        f"`{table_cell(config.text_name)}`, its weights unchanged.\n\n"
+        f"![Learning curve]({PICTURES}/learning_curve.png)"
+    )
+
+
+def _credits(outcome: Outcome) -> str:
+    data = outcome.corpus.name
+    drawn = (
+        " The pictures are Twemoji, CC-BY 4.0, © Twitter, Inc. and other contributors."
+        if data.endswith("twemoji-captions")
+        else ""
+    )
+    return f"Texts by `{outcome.config.text_name}`; data `{data}`, see its card.{drawn}"
