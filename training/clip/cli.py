@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hub_utils.errors import SettingsError
 from hub_utils.names import RepoId
 from training.clip.config import (
     DEFAULT_DATA,
@@ -17,7 +16,6 @@ from training.clip.config import (
     DEFAULT_TEXT,
     PRESETS,
     TOWERS,
-    TrainConfig,
     checked,
     preset,
 )
@@ -25,6 +23,7 @@ from training.shared.cli import (
     add_common_options,
     add_overrides,
     command_line,
+    folder_of,
     hub_for,
     overridden,
     quiet_libraries,
@@ -90,7 +89,8 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
         caption_column=args.caption_column,
         seed=config.seed,
     )
-    text_folder, config = _text(config, hub)
+    text_folder, revision = folder_of(config.text, hub=hub, revision=config.text_revision)
+    config = replace(config, text_revision=revision)
     trained = train(
         corpus,
         config,
@@ -112,20 +112,6 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
     repo = hub.repo(args.repo) if hub else RepoId.parse(args.repo, namespace="local")
     outcome = Outcome(corpus, config, trained, evaluation, repo, command_line(args))
     return _published(args, outcome, hub=hub, progress=progress)
-
-
-def _text(config: TrainConfig, hub: Hub | None) -> tuple[Path, TrainConfig]:
-    """The text encoder's folder, and the settings with the revision that it is."""
-    if Path(config.text).is_dir():
-        return Path(config.text), config
-    if hub is None:
-        raise SettingsError(
-            f"There is no folder {config.text!r}.", hint="Name a folder or a Hub id."
-        )
-    from hub_utils.pull import pull
-
-    pulled = pull(hub.repo(config.text), hub=hub, revision=config.text_revision)
-    return pulled.folder, replace(config, text_revision=pulled.revision)
 
 
 def _published(

@@ -17,7 +17,6 @@ from training.diffusion.config import (
     DEFAULT_REPO,
     DEFAULT_TEXT,
     PRESETS,
-    TrainConfig,
     checked,
     continued,
     preset,
@@ -26,7 +25,9 @@ from training.shared.cli import (
     add_common_options,
     add_overrides,
     command_line,
+    folder_of,
     hub_for,
+    is_path,
     overridden,
     quiet_libraries,
     run_command,
@@ -59,6 +60,9 @@ OVERRIDES: dict[str, dict[str, Any]] = {
 }
 
 
+NO_JUDGE = "none"  # an answer to --judge
+
+
 @dataclass(frozen=True)
 class Start:
     """A published painter to go on from."""
@@ -79,8 +83,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--caption-column", help="default: caption or text")
     parser.add_argument(
         "--judge",
-        default=DEFAULT_JUDGE,
-        help=f"CLIP that measures, Hub id or folder; none: do not (default: {DEFAULT_JUDGE})",
+        help="CLIP that measures, Hub id or folder; none: measure nothing "
+        f"(default: {DEFAULT_JUDGE} if it is published)",
     )
     parser.add_argument(
         "--from", dest="start", metavar="REPO", help="go on from a published painter, id or folder"
@@ -101,8 +105,8 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
     config = overridden(preset(args.preset), args)
     quiet_libraries()
     progress = Progress("diffusion", args.output_dir)
-    judge_name = None if args.judge == "none" else args.judge
-    hub = hub_for([args.data, config.text, judge_name, args.start], push=args.push)
+    judge_named = None if args.judge == NO_JUDGE else args.judge
+    hub = hub_for([args.data, config.text, judge_named, args.start], push=args.push)
     start = _start(args, hub)
     config = checked(continued(config, start.folder) if start else config)
     from training.diffusion.collection import chosen
@@ -120,8 +124,9 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
         seed=config.seed,
     )
     learnt = corpus.train.take(chosen(corpus.train, config.pictures))
-    judge = _judge(judge_name, hub)
-    text_folder, config = _text(config, hub)
+    judge = _judge(args.judge, hub, progress)
+    text_folder, revision = folder_of(config.text, hub=hub, revision=config.text_revision)
+    config = replace(config, text_revision=revision)
     trained = train(
         Material(learnt, corpus.train),
         config,
@@ -144,51 +149,37 @@ def _start(args: argparse.Namespace, hub: Hub | None) -> Start | None:
     """The painter of --from. Raises LabError."""
     if args.start is None:
         return None
-    if Path(args.start).is_dir():
-        return Start(Path(args.start), Path(args.start).name)
-    if hub is None:
-        raise SettingsError(f"There is no folder {args.start!r}.", hint="Name a Hub id.")
-    from hub_utils.pull import pull
-
-    pulled = pull(hub.repo(args.start), hub=hub, revision=args.from_revision)
-    return Start(pulled.folder, f"`{pulled.repo}` at `{pulled.revision}`")
+    folder, revision = folder_of(args.start, hub=hub, revision=args.from_revision)
+    if Path(args.start).is_dir() or hub is None:
+        return Start(folder, folder.name)
+    return Start(folder, f"`{hub.repo(args.start)}` at `{revision}`")
 
 
-def _judge(name: str | None, hub: Hub | None) -> Judge | None:
-    """The judge; its absence is a sentence before anything is trained. Raises LabError."""
-    if name is None:
+def _judge(asked_for: str | None, hub: Hub | None, progress: Progress) -> Judge | None:
+    """The judge. One that was asked for and is not there is a sentence before anything is trained.
+
+    Raises LabError.
+    """
+    if asked_for == NO_JUDGE or (asked_for is None and hub is None):
         return None
     from training.diffusion.evaluate import load_judge
 
-    if Path(name).is_dir():
-        return load_judge(Path(name), name=Path(name).name, revision=None)
-    if hub is None:
-        raise SettingsError(f"There is no folder {name!r}.", hint="Name a folder or a Hub id.")
-    from hub_utils.pull import pull
-
+    name = asked_for or DEFAULT_JUDGE
     try:
-        pulled = pull(hub.repo(name), hub=hub)
+        folder, revision = folder_of(name, hub=hub)
     except RepoNotFoundError as error:
+        if asked_for is None:
+            progress.say("load", f"no judge: {name} is not published, so nobody measures")
+            return None
         raise SettingsError(
             str(error),
-            hint="Make it with: python -m training clip --preset judge --repo emoji-judge; or give "
-            "--judge none to measure nothing.",
+            hint="Make one: python -m training clip --preset judge --repo emoji-judge; or give "
+            f"--judge {NO_JUDGE} to measure nothing.",
         ) from None
-    return load_judge(pulled.folder, name=str(pulled.repo), revision=pulled.revision)
-
-
-def _text(config: TrainConfig, hub: Hub | None) -> tuple[Path, TrainConfig]:
-    """The text encoder's folder, and the settings with the revision that it is."""
-    if Path(config.text).is_dir():
-        return Path(config.text), config
-    if hub is None:
-        raise SettingsError(
-            f"There is no folder {config.text!r}.", hint="Name a folder or a Hub id."
-        )
-    from hub_utils.pull import pull
-
-    pulled = pull(hub.repo(config.text), hub=hub, revision=config.text_revision)
-    return pulled.folder, replace(config, text_revision=pulled.revision)
+    called = name if Path(name).is_dir() or hub is None else str(hub.repo(name))
+    return load_judge(
+        folder, name=Path(called).name if is_path(name) else called, revision=revision
+    )
 
 
 def _evaluation(trained: Trained, learnt: Pictures, judge: Judge | None) -> Evaluation:

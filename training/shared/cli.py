@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hub_utils.errors import LabError
+from hub_utils.errors import LabError, SettingsError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -98,6 +98,23 @@ def hub_for(inputs: list[str | None], *, push: bool) -> Hub | None:
     if not push and all(is_path(value) for value in inputs if value):
         return None
     return connect(Settings.from_env())
+
+
+def folder_of(
+    name: str, *, hub: Hub | None, revision: str | None = None
+) -> tuple[Path, str | None]:
+    """A model's folder on this machine, and its revision if it came from the Hub.
+
+    Raises SettingsError, and what hub_utils.pull raises.
+    """
+    if Path(name).is_dir():
+        return Path(name), revision
+    if hub is None:
+        raise SettingsError(f"There is no folder {name!r}.", hint="Name a folder or a Hub id.")
+    from hub_utils.pull import pull
+
+    pulled = pull(hub.repo(name), hub=hub, revision=revision)
+    return pulled.folder, pulled.revision
 
 
 def run_command(command: Callable[[], Mapping[str, Any] | None]) -> int:

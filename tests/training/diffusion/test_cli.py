@@ -72,3 +72,13 @@ def test_bad_input_is_one_line_and_exit_code_2(
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ")
     assert sentence in error
+
+
+def test_without_a_published_judge_the_card_says_that_nobody_measured(
+    pictures, text_encoder, tmp_path, hub
+) -> None:
+    args = parse(pictures, text_encoder, tmp_path)
+    args.judge = None
+    assert train_and_publish(args)["prompt_accuracy"] is None
+    card = (tmp_path / "repository" / "README.md").read_text("utf-8")
+    assert "It was not measured: there was no judge." in card
