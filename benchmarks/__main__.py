@@ -45,6 +45,9 @@ BENCHMARKS = {
     "index-quality": Benchmark("benchmarks.index_quality", "Semantic search: what it finds"),
     "index-search": Benchmark("benchmarks.index_search", "Semantic search: stores and queries"),
     "index-rebuild": Benchmark("benchmarks.index_rebuild", "Semantic search: building again"),
+    "clip-quality": Benchmark("benchmarks.clip_quality", "CLIP: recall on unseen pictures"),
+    "diffusion-quality": Benchmark("benchmarks.diffusion_quality", "Diffusion: prompt accuracy"),
+    "pictures-speed": Benchmark("benchmarks.pictures_speed", "Match and Paint: time to answer"),
 }
 
 
