@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.torch import load_file
 
 from hub_utils.cards import front_matter, snippet_of
 from tests.training.clip.conftest import clip_options, draw
@@ -58,47 +55,6 @@ def test_nothing_published_names_a_path_of_this_machine(finished, text_encoder) 
     for path in sorted((finished[0] / "repository").rglob("*")):
         if path.suffix in (".json", ".md"):
             assert str(text_encoder.parent) not in path.read_text("utf-8"), path.name
-
-
-def test_a_run_killed_in_training_resumes_to_the_same_weights(
-    pictures, text_encoder, tmp_path
-) -> None:
-    steady = ["--no-push", "--max-steps", "40", "--checkpoint-seconds", "0.01"]
-    whole = train(clip_options(pictures, text_encoder, tmp_path / "whole", *steady))
-    broken = clip_options(pictures, text_encoder, tmp_path / "broken", *steady)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "training", *broken], cwd=ROOT, env=ENVIRONMENT,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    wait_for_step(tmp_path / "broken", process, step=5)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    train([*broken, "--resume"])
-    one, two = (
-        load_file(tmp_path / name / "repository" / "open_clip_model.safetensors")
-        for name in ("whole", "broken")
-    )
-    assert whole["steps"] == 40
-    for name, tensor in one.items():
-        np.testing.assert_allclose(tensor, two[name], atol=1e-5, err_msg=name)
-
-
-def train(options: list[str]) -> dict[str, object]:
-    done = subprocess.run(
-        [sys.executable, "-m", "training", *options],
-        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    figures: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return figures
-
-
-def wait_for_step(folder: Path, process: subprocess.Popen[str], *, step: int) -> None:
-    """Return once a checkpoint of that step or later is there."""
-    pointer = folder / "checkpoint" / "current.json"
-    while not (pointer.exists() and json.loads(pointer.read_text())["step"] >= step):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.005)
 
 
 def test_published_it_loads_by_its_cards_own_snippet_and_gives_the_served_numbers(
