@@ -1,6 +1,6 @@
 """Change pictures so that what they show stays: no mirror, since arrows and letters turn over.
 
-Legend: b pictures, s pixels a side.
+Legend: b pictures, s pixels a side, with transparency.
 """
 
 from __future__ import annotations
@@ -12,6 +12,22 @@ from torch import Tensor
 from torch.nn import functional
 
 MEAN, STD = 0.5, 0.25  # of every channel, as published with the model
+
+
+def sized(rgba: Tensor, size: int) -> Tensor:
+    """(b, s, s, 4) uint8 pictures with `size` pixels a side."""
+    if rgba.shape[1] == size:
+        return rgba
+    pictures = rgba.permute(0, 3, 1, 2).float().div_(255)
+    alpha = pictures[:, 3:]
+    pictures = torch.cat([pictures[:, :3] * alpha, alpha], 1)  # invisible colours stay out
+    pictures = functional.interpolate(
+        pictures, size=(size, size), mode="bicubic", antialias=True, align_corners=False
+    ).clamp_(0, 1)
+    alpha = pictures[:, 3:]
+    color = pictures[:, :3] / alpha.clamp_min(1e-3)
+    made = torch.cat([color.clamp_(0, 1), alpha], 1).mul_(255).round_()
+    return made.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
 
 
 def prepared(rgba: Tensor) -> Tensor:

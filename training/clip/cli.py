@@ -15,6 +15,7 @@ from training.clip.config import (
     DEFAULT_REPO,
     DEFAULT_TEXT,
     PRESETS,
+    SHOWN_SIDE,
     TOWERS,
     checked,
     preset,
@@ -83,7 +84,7 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
     corpus = load_pictures(
         args.data,
         hub=hub,
-        size=config.image_size,
+        size=max(config.image_size, SHOWN_SIDE),
         eval_data=args.eval_data,
         image_column=args.image_column,
         caption_column=args.caption_column,

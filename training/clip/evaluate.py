@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from training.clip import model as towers
-from training.clip.augment import prepared
+from training.clip.augment import prepared, sized
 from training.shared.captioned import PictureCorpus, Pictures
 
 TEMPLATE = "an emoji of the group {}"
@@ -53,7 +53,8 @@ def evaluate(model: Any, tokenizer: Any, corpus: PictureCorpus, *, untrained: An
     one, two = _bases(corpus.train), _bases(corpus.held_out)
     whole = PictureCorpus(one, two, "", None, "").all
     texts = towers.text_vectors(model, tokenizer, [captions[0] for captions in whole.captions])
-    pictures = prepared(torch.from_numpy(whole.rgba))
+    side = int(model.visual.image_size[0])
+    pictures = prepared(sized(torch.from_numpy(whole.rgba), side))
     vectors = towers.image_vectors(model, pictures)
     random = towers.image_vectors(untrained, pictures)
     seen, unseen = list(range(len(one))), list(range(len(one), len(whole)))

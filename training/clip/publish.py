@@ -9,7 +9,7 @@ from typing import Any
 
 from hub_utils.cards import Metric, ModelFacts, model_card
 from hub_utils.names import RepoId
-from training.clip.augment import MEAN, STD, prepared
+from training.clip.augment import MEAN, STD, prepared, sized
 from training.clip.config import TOWERS, TrainConfig
 from training.clip.evaluate import Evaluation, Retrieval
 from training.clip.gallery import FOLDER, write_gallery
@@ -79,7 +79,8 @@ def write_repository(outcome: Outcome, folder: Path) -> Path:
     if outcome.config.gallery:
         import torch
 
-        pixels = prepared(torch.from_numpy(outcome.corpus.all.rgba))
+        rgba = torch.from_numpy(outcome.corpus.all.rgba)
+        pixels = prepared(sized(rgba, outcome.config.image_size))
         write_gallery(outcome.corpus, image_vectors(model, pixels).numpy(), folder / FOLDER)
     history = outcome.trained.history
     save_pictures({"learning_curve.png": lambda axes: draw_curve(axes, history)}, folder / PICTURES)

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.clip import model as towers
-from training.clip.augment import augmented, temperature_limit
+from training.clip.augment import augmented, sized, temperature_limit
 from training.clip.config import TrainConfig
 from training.shared import checkpoint, seed
 from training.shared.captioned import PictureCorpus, Pictures
@@ -111,7 +111,7 @@ class Feed:
     """Pictures by group with the vectors of their texts."""
 
     def __init__(self, pictures: Pictures, model: Any, tokenizer: Any, *, whiten: float) -> None:
-        self.rgba = torch.from_numpy(pictures.rgba)
+        self.rgba = sized(torch.from_numpy(pictures.rgba), int(model.visual.image_size[0]))
         texts = list(dict.fromkeys(text for texts in pictures.captions for text in texts))
         places = {text: place for place, text in enumerate(texts)}
         self.texts = [[places[text] for text in texts] for texts in pictures.captions]

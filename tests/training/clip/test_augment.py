@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tests.training.clip.conftest import draw
-from training.clip.augment import MEAN, STD, augmented, prepared
+from training.clip.augment import MEAN, STD, augmented, prepared, sized
 
 
 def pixels(picture) -> torch.Tensor:
@@ -63,3 +63,17 @@ def test_the_ground_of_transparent_pictures_differs() -> None:
     white = (corners > 0.9).all(1)
     assert 16 < int(white.sum()) < 60
     assert shown(prepared(many))[0, 0].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_smaller_picture_keeps_its_colours_and_its_edge_takes_none_from_what_is_invisible() -> (
+    None
+):
+    picture = np.zeros((1, 64, 64, 4), np.uint8)
+    picture[:, :, :, :3] = (255, 0, 0)  # red where nobody sees it
+    picture[:, 16:48, 16:48] = (0, 0, 255, 255)
+    small = sized(torch.from_numpy(picture), 32)
+    assert small.shape == (1, 32, 32, 4)
+    seen = small[0, ..., 3] > 30
+    assert int(small[0, ..., 0][seen].max()) < 10
+    assert int(small[0, ..., 2][seen].min()) > 245
+    assert 15**2 <= int(seen.sum()) <= 18**2
