@@ -74,7 +74,7 @@ def painting(painter: Painter) -> dict[str, dict[str, float]]:
 
     def paint(turn: int) -> None:
         began = time.perf_counter()
-        stages = painter.paint("red apple", seed=turn)
+        stages = painter.paint("tomato", seed=turn)
         next(stages)
         firsts.append(time.perf_counter() - began)
         for _ in stages:

@@ -89,8 +89,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "match.alike": ("Find pictures like it", "找相似的图"),
     "match.scores": ("How well each text fits", "各条文字的匹配程度"),
     "match.looked": (
-        "Where it looked for the best text: what is bright mattered",
-        "为最佳文字看了哪里：亮处起了作用",
+        "Below, where it looked for the best text: what is bright mattered.",
+        "下图是它为最佳文字看了哪里：亮处起了作用。",
     ),
     "match.find": ("What the picture shows (in English)", "图里有什么（用英文）"),
     "match.k": ("Pictures to show", "显示几张"),
@@ -184,8 +184,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "paint.between_go": ("Go", "开始"),
     "paint.between": ("{first} → {second}, {seconds} s", "{first} → {second}，{seconds} 秒"),
     "paint.empty": (
-        "There is nothing to paint; write a few words, for instance: red apple.",
-        "没有可画的内容；请写几个词，例如：red apple。",
+        "There is nothing to paint; write a few words, for instance: tomato.",
+        "没有可画的内容；请写几个词，例如：tomato。",
     ),
     "paint.two_prompts": (
         "Two prompts are needed; one of them is empty.",

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 TEXTS = "a red fruit\nan animal\nsomething to drink\na happy face\na flag\na building"
 FIND = ("something sweet to eat", "an angry face", "music", "a way to travel", "bad weather")
 ALIKE = 12  # pictures like one's own
+OWN_TEXTS = 8  # captions of the collection that are matched where nobody wrote a text
 PICKS_S = 5.0  # until a model that arrived shows its pictures
 LIMITS: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "model"}
 
@@ -97,8 +98,10 @@ def _lay_out_ask() -> _Ask:
                 height=260,
                 elem_id="match-image",
             )
+            gr.HTML(text("match.pick"), elem_classes="lab-quiet")
             picks = gr.Gallery(
                 label=text("match.pick"),
+                show_label=False,
                 columns=6,
                 height=150,
                 allow_preview=False,
@@ -124,6 +127,7 @@ def _lay_out_ask() -> _Ask:
             latency = gr.HTML(elem_id="match-latency")
             looked = gr.Image(
                 label=text("match.looked"),
+                show_label=False,
                 visible=False,
                 interactive=False,
                 height=260,
@@ -158,7 +162,11 @@ def _lay_out_find() -> _Find:
     )
     latency = gr.HTML(elem_id="match-find-latency")
     gallery = gr.Gallery(
-        label=text("match.found"), columns=6, height="auto", elem_id="match-gallery"
+        label=text("match.found"),
+        show_label=False,
+        columns=6,
+        height="auto",
+        elem_id="match-gallery",
     )
     return _Find(what, count, go, examples, gallery, latency)
 
@@ -188,7 +196,7 @@ def _connect_ask(services: Services, chosen: Any, ask: _Ask, finder: _Find) -> N
         prompt = filled(template, [given.best])[0]
         relevance = _served(services, repo).model.relevance(picture, prompt)
         shown = gr.update(value=looked_at(picture, relevance), visible=True)
-        return _latency("match.latency", given, reader(request)), shown
+        return _latency("match.latency", given, reader(request), looked=True), shown
 
     @sentences
     def find_alike(image: str | None, repo: str, request: gr.Request) -> tuple[Any, str]:
@@ -212,23 +220,23 @@ def _connect_ask(services: Services, chosen: Any, ask: _Ask, finder: _Find) -> N
     )
     outputs = [finder.gallery, finder.latency]
     ask.alike.click(find_alike, [ask.image, chosen], outputs, **LIMITS, **PRIVATE)
-    _connect_picks(services, chosen, ask.picks)
+    _connect_picks(services, chosen, ask)
 
 
-def _connect_picks(services: Services, chosen: Any, picks: Any) -> None:
+def _connect_picks(services: Services, chosen: Any, ask: _Ask) -> None:
     shown = gr.State("")  # the revision whose pictures are shown
 
-    def show(repo: str, before: str) -> tuple[Any, Any]:
+    def show(repo: str, before: str, texts: str) -> tuple[Any, Any, Any]:
         served = services.slot(MATCHER, repo).state.served
         revision = served.revision if served is not None and served.model.gallery else ""
         if revision == before:
-            return gr.skip(), gr.skip()
-        return _picks(services, repo), revision
+            return gr.skip(), gr.skip(), gr.skip()
+        return _picks(services, repo), revision, _own_texts(services, repo, texts)
 
     event: dict[str, Any] = {
         "fn": show,
-        "inputs": [chosen, shown],
-        "outputs": [picks, shown],
+        "inputs": [chosen, shown, ask.texts],
+        "outputs": [ask.picks, shown, ask.texts],
         **QUIET,
     }
     on_page_load(**event)
@@ -324,15 +332,25 @@ def _picks(services: Services, repo: str) -> Any:
     )
 
 
+def _own_texts(services: Services, repo: str, texts: str) -> Any:
+    """What the pictures to pick show, as long as nobody wrote other texts."""
+    served = services.slot(MATCHER, repo).state.served
+    if served is None or served.model.gallery is None or texts.strip() != TEXTS:
+        return gr.skip()
+    captions = dict.fromkeys(hit.caption for hit in served.model.gallery.sample)
+    return "\n".join(list(captions)[:OWN_TEXTS])
+
+
 def _shown(found: Found) -> list[tuple[Any, str]]:
     return [(hit.image, f"{hit.caption} · {hit.score:.2f}") for hit in found.hits]
 
 
-def _latency(key: str, given: Any, language: Language) -> str:
+def _latency(key: str, given: Any, language: Language, *, looked: bool = False) -> str:
     said = say(
         key,
         language,
         ms=f"{given.seconds * 1000:.0f}",
         revision=fragments.revision(given.revision),
     )
-    return f'<p class="lab-quiet">{escape(said)}</p>'
+    below = f" {say('match.looked', language)}" if looked else ""
+    return f'<p class="lab-quiet">{escape(said + below)}</p>'

@@ -26,8 +26,16 @@ STEPS, GUIDANCE = 8, 3.5
 SCHEDULERS = ("DPM++ 2M", "UniPC", "DDIM", "Euler", "Euler ancestral")
 VARIATIONS = 4
 BETWEEN = 7  # pictures from one prompt to another
-EXAMPLES = ("red apple", "cat face", "rocket", "umbrella", "birthday cake", "evergreen tree")
-FIRST, SECOND = "red apple", "cat face"
+EXAMPLES = (
+    "tomato",
+    "grinning face",
+    "jack-o-lantern",
+    "rainbow",
+    "sunflower",
+    "broken heart",
+    "basketball",
+)
+FIRST, SECOND = "tomato", "grinning face"
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,9 @@ def test_an_example_becomes_a_picture_that_can_be_saved(
     expect(page.locator("#paint-way img")).to_have_count(8)
     with page.expect_download() as saving:
         page.locator("#paint-pictures a").click()
-    assert saving.value.suggested_filename.startswith("red-apple-")
+    assert saving.value.suggested_filename.startswith("tomato-")
     picture = Image.open(saving.value.path())
-    assert picture.text["prompt"] == "red apple"
+    assert picture.text["prompt"] == "tomato"
 
 
 def test_four_variations_stand_together_and_an_empty_prompt_is_a_sentence(
