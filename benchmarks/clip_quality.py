@@ -1,6 +1,6 @@
 """Recall of the CLIP on base emoji that it never saw, over several seeds, beside chance.
 
-Run: python -m benchmarks.clip_quality [--seeds 3] [-- OPTIONS of `training clip`]
+Run: python -m benchmarks.clip_quality [--seeds 2] [-- OPTIONS of `training clip`]
 
 Each row is a run of `python -m training clip --preset quick` in a process of its own with nothing
 published. The control is the same image tower with random weights.
@@ -28,7 +28,7 @@ FIGURES = {
 def main(arguments: list[str]) -> int:
     """Measure and print the table and the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("options", nargs="*", help="for the training")
     args = parser.parse_args(arguments)
     runs = [train(seed, args.options) for seed in range(args.seeds)]

@@ -1,6 +1,6 @@
 """Does the small diffusion model paint what it is asked for, and how much does its sampler save?
 
-Run: python -m benchmarks.diffusion_quality [--preset quick] [--seeds 2]
+Run: python -m benchmarks.diffusion_quality [--preset quick] [--seeds 1]
 
 A judge is trained first (`python -m training clip --preset judge`), of another seed and
 architecture than anything in the painter. Prompt accuracy is the share of pictures whose best text
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     """Measure and print the tables and the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", default="quick")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1)
     args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
