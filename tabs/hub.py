@@ -28,6 +28,7 @@ class _Training:
     progress: Any
     missing: Any
     again: Any
+    go_on: Any
     stop: Any
     said: Any
 
@@ -82,9 +83,10 @@ def _lay_out_training(writable: bool) -> _Training:
                 elem_id="hub-train-missing",
             )
             again = gr.Button(text("hub.train_again"), min_width=130, elem_id="hub-train-again")
+            go_on = gr.Button(text("hub.train_on"), min_width=170, elem_id="hub-train-on")
             stop = gr.Button(text("hub.stop"), min_width=130, interactive=False, elem_id="hub-stop")
         said = gr.HTML(elem_id="hub-training-said")
-    return _Training(progress, missing, again, stop, said)
+    return _Training(progress, missing, again, go_on, stop, said)
 
 
 def _lay_out_history(writable: bool) -> _History:
@@ -111,6 +113,11 @@ def _connect_training(services: Services, training: _Training) -> None:
         return _said("hub.started", reader(request))
 
     @sentences
+    def train_on(request: gr.Request) -> str:
+        services.train_on()
+        return _said("hub.started", reader(request))
+
+    @sentences
     def stop(_request: gr.Request) -> str:
         services.refuse_read_only()
         services.jobs.stop()
@@ -118,6 +125,7 @@ def _connect_training(services: Services, training: _Training) -> None:
 
     training.missing.click(train_missing, None, training.said, **PRIVATE)
     training.again.click(train_again, None, training.said, **PRIVATE)
+    training.go_on.click(train_on, None, training.said, **PRIVATE)
     training.stop.click(stop, None, training.said, **PRIVATE)
 
 

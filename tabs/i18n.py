@@ -502,6 +502,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "hub.training_section": ("<h3>Training</h3>", "<h3>训练</h3>"),
     "hub.train_missing": ("Train and publish what is missing", "训练并发布缺少的模型"),
     "hub.train_again": ("Train again", "重新训练"),
+    "hub.train_on": ("Train the painter on", "接着训练画图模型"),
+    "hub.nothing_to_go_on": (
+        "{repos} is not published yet, so there is nothing to go on from; train it first.",
+        "{repos} 尚未发布，无法接着训练；请先训练它。",
+    ),
     "hub.stop": ("Stop the training", "停止训练"),
     "hub.none_missing": (
         "Nothing is missing: every artefact is published.",

@@ -22,6 +22,7 @@ class Tab:
     repo: str = ""  # the artefact it serves, by default, in the user's namespace
     type: RepoType = "model"  # of that repository
     recipe: str = ""  # `python -m training <recipe>` makes that artefact
+    goes_on: bool = False  # its recipe has --from: it can be trained on from what is published
     slow: bool = False  # its recipe comes after the others, so that they are alive earlier
 
     @property
@@ -38,7 +39,7 @@ TABS: tuple[Tab, ...] = (
         "search", "tabs.search", repo="newsgroups-index", type="dataset", recipe="index", slow=True
     ),
     Tab("match", "tabs.match", repo="emoji-clip", recipe="clip"),
-    Tab("paint", "tabs.paint", repo="emoji-painter", recipe="diffusion"),
+    Tab("paint", "tabs.paint", repo="emoji-painter", recipe="diffusion", goes_on=True),
     Tab("hub", "tabs.hub"),
 )
 

@@ -155,6 +155,17 @@ class Services:
         for tab in tabs:
             self.jobs.start(tab.recipe, ("--repo", tab.repo, "--push"))
 
+    def train_on(self) -> None:
+        """Go on from what is published, where a recipe can. Raises PageError."""
+        self.refuse_read_only()
+        self.refresh()
+        able = [tab for tab in TABS if tab.goes_on]
+        found = [tab for tab in able if self.catalog.listing.has(self.own_repo(tab))]
+        if not found:
+            raise PageError("hub.nothing_to_go_on", repos=", ".join(tab.repo for tab in able))
+        for tab in found:
+            self.jobs.start(tab.recipe, ("--repo", tab.repo, "--from", tab.repo, "--push"))
+
     def pin_of(self, repo: RepoId) -> Pin | None:
         """What is to be served of `repo` instead of the newest revision."""
         return effective_pin(repo, revisions=self.settings.revisions, pins=self._pins)

@@ -101,7 +101,8 @@ def test_every_input_has_a_label(page: LabPage):
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_read_only_page_hides_what_changes_something(tmp_path: Path, read_only: bool):
     page = lay_out(tmp_path, read_only=read_only)
-    for elem_id in ("hub-train-missing", "hub-train-again", "hub-stop", "hub-pin", "hub-unpin"):
+    changing = ("train-missing", "train-again", "train-on", "stop", "pin", "unpin")
+    for elem_id in [f"hub-{name}" for name in changing]:
         around = widget(page, elem_id)
         shown = True
         while around is not None:

@@ -173,10 +173,24 @@ def test_the_page_cannot_undo_lab_revisions(make_services: Make, revisions: tupl
         services.pin(repo, revisions[1])
 
 
+def test_only_what_is_published_can_be_trained_on(
+    make_services: Make, own_hub: Hub, generator: Path
+):
+    services = make_services()
+    with pytest.raises(PageError, match="nothing to go on from"):
+        services.train_on()
+    assert services.jobs.all() == ()
+    publish(own_hub, generator, "emoji-painter")
+    services.train_on()
+    assert [(job.recipe, job.active) for job in services.jobs.all()] == [("diffusion", True)]
+
+
 def test_a_read_only_page_changes_nothing(make_services: Make, revisions: tuple[str, str]):
     services = make_services(read_only=True)
     with pytest.raises(PageError, match="read-only"):
         services.train([CLASSIFY])
+    with pytest.raises(PageError, match="read-only"):
+        services.train_on()
     with pytest.raises(PageError, match="read-only"):
         services.pin(services.slot(CLASSIFIER).repo, revisions[0])
     assert services.jobs.all() == ()
