@@ -159,7 +159,8 @@ def test_stopping_keeps_what_is_written(app: AppProcess, revision: str, open_pag
     page = open_tab(open_page, app.url)
     page.get_by_label("No cache").check()
     write(page, tokens=1000)
-    expect(page.locator("#generate-lane-0 .lab-token").nth(5)).to_be_visible()
+    # The sooner it is stopped, the less can end before.
+    expect(page.locator("#generate-lane-1 .lab-token").first).to_be_visible()
     page.locator("#generate-stop").click()
     expect(page.locator("#generate-status")).to_contain_text("Stopped after")
     kept = page.locator("#generate-lane-1 .lab-token").count()

@@ -14,10 +14,6 @@ from training.diffusion import config as settings
 from training.diffusion.cli import run, train_and_publish
 from training.diffusion.inference import load
 
-pytestmark = pytest.mark.filterwarnings(  # diffusers, of tensors handed to numpy
-    "ignore:__array__ implementation:DeprecationWarning"
-)
-
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch) -> None:

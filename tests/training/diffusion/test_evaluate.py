@@ -20,10 +20,6 @@ from training.diffusion.evaluate import (
     prompt_accuracy,
 )
 
-pytestmark = pytest.mark.filterwarnings(  # diffusers, of tensors handed to numpy
-    "ignore:__array__ implementation:DeprecationWarning"
-)
-
 CAPTIONS = [f"colour {number}" for number in range(40)]
 SIDE = 8
 

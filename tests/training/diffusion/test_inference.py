@@ -19,10 +19,6 @@ from hub_utils.errors import LabError
 from tests.training.diffusion.conftest import TINY
 from training.diffusion.inference import Painter, load, save_png
 
-pytestmark = pytest.mark.filterwarnings(  # diffusers, of tensors handed to numpy
-    "ignore:__array__ implementation:DeprecationWarning"
-)
-
 PROMPT = "red circle"
 
 

@@ -18,10 +18,6 @@ from training.diffusion.replicas import Replicas
 from training.diffusion.train import Material, NoisyBatch, denoising_loss, train, with_noise
 from training.shared.progress import Progress
 
-pytestmark = pytest.mark.filterwarnings(  # diffusers, of tensors handed to numpy
-    "ignore:__array__ implementation:DeprecationWarning"
-)
-
 
 class Interrupted(Progress):
     """Ends the run as Ctrl-C does, in the step of a phase."""
