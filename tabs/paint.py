@@ -16,14 +16,14 @@ from tabs.model_slot import LOAD_WAIT_S, Served
 from tabs.painting import Painting, between, paint, pictures, strip, wished
 from tabs.services import Services
 from tabs.widgets import PRIVATE, QUIET, reader, sentences, text
+from training.diffusion.config import GUIDANCE, STEPS
+from training.diffusion.inference import SCHEDULERS
 
 if TYPE_CHECKING:
     from training.diffusion.inference import Painter
 
 WORK = "paint"  # what a stop means
 LIMITS: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "paint"}
-STEPS, GUIDANCE = 8, 3.5
-SCHEDULERS = ("DPM++ 2M", "UniPC", "DDIM", "Euler", "Euler ancestral")
 VARIATIONS = 4
 BETWEEN = 7  # pictures from one prompt to another
 EXAMPLES = (

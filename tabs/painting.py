@@ -56,7 +56,7 @@ class Painting:
     wish: Wish
     of: int = 0  # steps
     images: list[Image] = field(default_factory=list)  # as they are now
-    way: list[Image] = field(default_factory=list)  # the first picture after each step
+    way: list[str] = field(default_factory=list)  # the first picture after each step, as `source`
     seconds: float = 0.0
 
     @property
@@ -87,6 +87,8 @@ def paint(
     served: Served[Painter], wish: Wish, *, stopped: Callable[[], bool] = lambda: False
 ) -> Iterator[Painting]:
     """The painting after every step, until it is done or stopped. Raises LabError."""
+    from training.diffusion.inference import save_png
+
     painting = Painting(wish)
     started = time.perf_counter()
     stages = served.model.paint(
@@ -100,7 +102,7 @@ def paint(
     )
     for stage in stages:
         painting.of, painting.images = stage.of, stage.images
-        painting.way.append(stage.images[0])
+        painting.way.append(source(save_png(stage.images[0], {})))
         painting.seconds = time.perf_counter() - started
         yield painting
         if stopped():
@@ -109,13 +111,19 @@ def paint(
 
 def between(
     served: Served[Painter], first: str, second: str, count: int, seed: float | None
-) -> tuple[list[Image], float]:
-    """Pictures from one prompt to another, and the seconds that they took. Raises LabError."""
+) -> tuple[list[str], float]:
+    """Pictures from one prompt to another, as `source`, and the seconds that they took.
+
+    Raises PageError or LabError.
+    """
+    from training.diffusion.inference import save_png
+
     if not (first.strip() and second.strip()):
         raise PageError("paint.two_prompts")
     started = time.perf_counter()
     images = served.model.interpolate(first, second, int(count), seed=int(seed or 0))
-    return images, time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    return [source(save_png(image, {})) for image in images], seconds
 
 
 def pictures(painting: Painting, served: Served[Painter], save: str) -> str:
@@ -124,27 +132,25 @@ def pictures(painting: Painting, served: Served[Painter], save: str) -> str:
 
     wish, figures = painting.wish, []
     for number, image in enumerate(painting.images):
-        source = _source(save_png(image, wish.settings(number, served)))
+        link = source(save_png(image, wish.settings(number, served)))
         caption = f"seed {wish.seed + number}"
         if painting.done:
             name = file_name(wish, number)
-            caption += f' · <a download="{escape(name)}" href="{source}">{escape(save)}</a>'
+            caption += f' · <a download="{escape(name)}" href="{link}">{escape(save)}</a>'
         figures.append(
-            f'<figure><img src="{source}" alt="{escape(wish.prompt, quote=True)}">'
+            f'<figure><img src="{link}" alt="{escape(wish.prompt, quote=True)}">'
             f"<figcaption>{caption}</figcaption></figure>"
         )
     busy = "" if painting.done else " lab-becoming"
     return f'<div class="lab-pictures lab-of-{len(figures)}{busy}">{"".join(figures)}</div>'
 
 
-def strip(images: Sequence[Image], labels: Sequence[str], title: str) -> str:
-    """HTML of small pictures in a row, each with its label."""
-    from training.diffusion.inference import save_png
-
+def strip(sources: Sequence[str], labels: Sequence[str], title: str) -> str:
+    """HTML of small pictures in a row, each with its label. sources: of `source`."""
     figures = "".join(
-        f'<figure><img src="{_source(save_png(image, {}))}" alt="{escape(label, quote=True)}">'
+        f'<figure><img src="{link}" alt="{escape(label, quote=True)}">'
         f"<figcaption>{escape(label)}</figcaption></figure>"
-        for image, label in zip(images, labels, strict=True)
+        for link, label in zip(sources, labels, strict=True)
     )
     return f'<h3>{escape(title)}</h3><div class="lab-strip" tabindex="0">{figures}</div>'
 
@@ -155,5 +161,6 @@ def file_name(wish: Wish, number: int) -> str:
     return f"{words or 'picture'}-{wish.seed + number}.png"
 
 
-def _source(png: bytes) -> str:
+def source(png: bytes) -> str:
+    """A PNG file's content as the address of an <img>."""
     return "data:image/png;base64," + base64.b64encode(png).decode()

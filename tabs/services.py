@@ -146,13 +146,12 @@ class Services:
         listing = self.catalog.listing
         if listing.away:
             raise HubUnavailableError(f"{self.hub.endpoint} does not answer.")
-        missing = [t for t in TABS if t.recipe and not listing.has(self.own_repo(t))]
-        return tuple(sorted(missing, key=lambda tab: tab.slow))
+        return tuple(t for t in TABS if t.recipe and not listing.has(self.own_repo(t)))
 
     def train(self, tabs: Iterable[Tab]) -> None:
-        """Train and publish the artefacts of `tabs`, one after the other."""
+        """Train and publish the artefacts of `tabs`, one after the other, the slow ones last."""
         self.refuse_read_only()
-        for tab in tabs:
+        for tab in sorted(tabs, key=lambda tab: tab.slow):
             self.jobs.start(tab.recipe, ("--repo", tab.repo, "--push"))
 
     def train_on(self) -> None:

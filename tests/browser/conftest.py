@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.chromium import running_chromium
-from tests.tabs.lab import HubProcess, tiny_classifier
+from tests.tabs.lab import AppProcess, HubProcess, tiny_classifier
+
+if TYPE_CHECKING:
+    from gradio_client import Client
 
 PATIENCE_MS = 60_000  # the machine may be busy; nothing waits longer than it must
 PHONE = {"width": 390, "height": 844}
@@ -61,6 +64,16 @@ def hub_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess
     process = HubProcess(tmp_path_factory.mktemp("hub")).start()
     yield process
     process.stop()
+
+
+@pytest.fixture(scope="module")
+def client(app: AppProcess) -> Iterator[Client]:
+    """A program's connection to the module's own `app`."""
+    from gradio_client import Client
+
+    connected = Client(app.url, verbose=False)
+    yield connected
+    connected.close()
 
 
 @pytest.fixture(scope="module")

@@ -37,13 +37,6 @@ def app(
     process.stop()
 
 
-@pytest.fixture(scope="module")
-def client(app: AppProcess) -> Iterator[Client]:
-    connected = Client(app.url, verbose=False)
-    yield connected
-    connected.close()
-
-
 def classify_example(page: Page) -> None:
     page.locator("#classify-examples button").first.click()
     expect(page.locator("#classify-latency")).to_contain_text(re.compile(r"ms|毫秒"))

@@ -11,9 +11,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
-from hub_utils.push import push_folder
 from tests.browser.conftest import PHONE
-from tests.tabs.lab import AppProcess, HubProcess, environment_for, tiny_clip
+from tests.tabs.lab import AppProcess, HubProcess, environment_for, publish, tiny_clip
 from tests.training.clip.conftest import draw
 
 OpenPage = Callable[..., Page]
@@ -24,18 +23,10 @@ def app(hub_process: HubProcess, tmp_path_factory: pytest.TempPathFactory) -> It
     """The app on a Hub with a tiny CLIP."""
     home = tmp_path_factory.mktemp("app")
     hub = hub_process.client(home / "publisher")
-    repository = tiny_clip(tmp_path_factory.mktemp("clip"))
-    push_folder(repository, hub.repo("emoji-clip"), hub=hub, message="Train")
+    publish(hub, tiny_clip(tmp_path_factory.mktemp("clip")), "emoji-clip")
     process = AppProcess(home, environment_for(hub_process, home)).start()
     yield process
     process.stop()
-
-
-@pytest.fixture(scope="module")
-def client(app: AppProcess) -> Iterator[Client]:
-    connected = Client(app.url, verbose=False)
-    yield connected
-    connected.close()
 
 
 @pytest.fixture

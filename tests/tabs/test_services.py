@@ -112,9 +112,10 @@ def test_what_is_missing_is_what_the_recipes_have_not_published(
 ):
     services = make_services()
     services.slot(CLASSIFIER)
-    assert services.missing() == (CLASSIFY, GENERATE, MATCH, PAINT, SEARCH)  # the slow one last
+    in_the_order_of_the_tabs = (CLASSIFY, GENERATE, SEARCH, MATCH, PAINT)
+    assert services.missing() == in_the_order_of_the_tabs
     publish(own_hub, classifiers[0])
-    assert services.missing() == (GENERATE, MATCH, PAINT, SEARCH)
+    assert services.missing() == (GENERATE, SEARCH, MATCH, PAINT)
     publish(own_hub, generator, "fairy-tale-gpt")
     publish(own_hub, generator, "emoji-clip")
     publish(own_hub, generator, "emoji-painter")
@@ -171,6 +172,12 @@ def test_the_page_cannot_undo_lab_revisions(make_services: Make, revisions: tupl
     assert services.serving(repo) == revisions[0]
     with pytest.raises(PageError, match="LAB_REVISIONS pins lab/reuters-classifier"):
         services.pin(repo, revisions[1])
+
+
+def test_the_slow_trainings_come_last(make_services: Make):
+    services = make_services()
+    services.train([SEARCH, MATCH])
+    assert [job.recipe for job in services.jobs.all()] == ["clip", "index"]
 
 
 def test_only_what_is_published_can_be_trained_on(

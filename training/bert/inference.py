@@ -11,11 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hub_utils.connection import connect
 from hub_utils.errors import LabError
-from hub_utils.pull import Pulled, pull
-from hub_utils.settings import Settings
-from hub_utils.weights import refuse_disguised, refuse_only_pickles
+from hub_utils.origin import Origin, find_model
+from hub_utils.pull import Pulled
 
 Report = Callable[[int, int], None]  # hears (texts done, texts)
 
@@ -83,29 +81,22 @@ def load(repo_or_folder: str | Path, revision: str | None = None) -> Classifier:
 
     Raises RepoNotFoundError, RevisionNotFoundError, UnsafeWeightsError, LabError.
     """
-    folder = Path(repo_or_folder)
-    if folder.is_dir():
-        names = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
-        refuse_only_pickles(str(folder), names)
-        refuse_disguised(str(folder), folder)
-        return _open(folder, repo=folder.name, revision=None)
-    hub = connect(Settings.from_env())
-    return load_pulled(pull(hub.repo(str(repo_or_folder)), hub=hub, revision=revision))
+    return _open(find_model(repo_or_folder, revision))
 
 
 def load_pulled(pulled: Pulled) -> Classifier:
     """Open a snapshot that `hub_utils.pull` fetched and checked."""
-    return _open(pulled.folder, repo=str(pulled.repo), revision=pulled.revision, away=pulled.away)
+    return _open(Origin.of(pulled))
 
 
-def _open(folder: Path, *, repo: str, revision: str | None, away: bool = False) -> Classifier:
+def _open(origin: Origin) -> Classifier:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        tokenizer = AutoTokenizer.from_pretrained(str(origin.folder))
         model = AutoModelForSequenceClassification.from_pretrained(
-            str(folder),
+            str(origin.folder),
             dtype=torch.float32,
             use_safetensors=True,
             trust_remote_code=False,
@@ -113,11 +104,13 @@ def _open(folder: Path, *, repo: str, revision: str | None, away: bool = False) 
         )
     except (OSError, ValueError, KeyError) as error:
         raise LabError(
-            f"{repo} cannot be opened as a text classifier ({str(error).splitlines()[0]}).",
+            f"{origin.repo} cannot be opened as a text classifier ({str(error).splitlines()[0]}).",
             hint="It must be a model for AutoModelForSequenceClassification with a tokenizer.",
         ) from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Classifier(model.to(device), tokenizer, repo=repo, revision=revision, away=away)
+    return Classifier(
+        model.to(device), tokenizer, repo=origin.repo, revision=origin.revision, away=origin.away
+    )
 
 
 def _max_tokens(model: Any, tokenizer: Any) -> int:

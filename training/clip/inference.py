@@ -7,7 +7,6 @@ matcher.find_by_text("something to eat", 5)                     # pictures of th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -15,19 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hub_utils.connection import connect
 from hub_utils.errors import LabError
-from hub_utils.pull import Pulled, pull
-from hub_utils.settings import Settings
-from hub_utils.weights import refuse_disguised, refuse_only_pickles
+from hub_utils.origin import Origin, find_model
+from hub_utils.pull import Pulled
 from training.clip.gallery import Gallery, Hit, read_gallery
+from training.shared.clip_files import open_clip_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-CONFIG = "open_clip_config.json"
-WEIGHTS = "open_clip_model.safetensors"
-TEXT_FOLDER = "text_encoder"  # in the repository: the text tower's own configuration
 REMEMBERED = 512  # texts whose vectors are kept
 RELEVANCE_GRID = 8  # patches a side
 
@@ -160,54 +155,24 @@ def load(repo_or_folder: str | Path, revision: str | None = None) -> Matcher:
 
     Raises RepoNotFoundError, RevisionNotFoundError, UnsafeWeightsError, LabError.
     """
-    folder = Path(repo_or_folder)
-    if folder.is_dir():
-        names = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
-        refuse_only_pickles(str(folder), names)
-        refuse_disguised(str(folder), folder)
-        return _open(folder, repo=folder.name, revision=None)
-    hub = connect(Settings.from_env())
-    return load_pulled(pull(hub.repo(str(repo_or_folder)), hub=hub, revision=revision))
+    return _open(find_model(repo_or_folder, revision))
 
 
 def load_pulled(pulled: Pulled) -> Matcher:
     """Open a snapshot that `hub_utils.pull` fetched and checked."""
-    return _open(pulled.folder, repo=str(pulled.repo), revision=pulled.revision, away=pulled.away)
+    return _open(Origin.of(pulled))
 
 
-def _open(folder: Path, *, repo: str, revision: str | None, away: bool = False) -> Matcher:
+def _open(origin: Origin) -> Matcher:
     import torch
-    from open_clip import create_model_from_pretrained, get_tokenizer
 
-    try:
-        described = json.loads((folder / CONFIG).read_text("utf-8"))["model_cfg"]
-        if not (folder / WEIGHTS).is_file():
-            raise OSError(f"there is no {WEIGHTS}")
-        overrides = _text_override(described, folder)
-        model, preprocess = create_model_from_pretrained(f"local-dir:{folder}", **overrides)
-        tokenizer = get_tokenizer(f"local-dir:{folder}")
-    except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise LabError(
-            f"{repo} cannot be opened as a CLIP ({first}).",
-            hint="It must be a model that open_clip opens, with safetensors weights.",
-        ) from error
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model, preprocess, tokenizer = open_clip_folder(origin.folder, name=origin.repo)
     return Matcher(
-        model.to(device).eval(),
+        model.to("cuda" if torch.cuda.is_available() else "cpu"),
         preprocess,
         tokenizer,
-        repo=repo,
-        revision=revision,
-        gallery=read_gallery(folder),
-        away=away,
+        repo=origin.repo,
+        revision=origin.revision,
+        gallery=read_gallery(origin.folder),
+        away=origin.away,
     )
-
-
-def _text_override(described: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Where a text tower's configuration lies in the repository, it is not asked for elsewhere."""
-    text = described.get("text_cfg", {})
-    if "hf_model_name" not in text or not (folder / TEXT_FOLDER / "config.json").is_file():
-        return {}
-    local = {"hf_model_name": str(folder / TEXT_FOLDER), "hf_model_pretrained": False}
-    return {"text_cfg": {**text, **local}}

@@ -13,10 +13,10 @@ from training.clip.augment import MEAN, STD, prepared, sized
 from training.clip.config import TOWERS, TrainConfig
 from training.clip.evaluate import Evaluation, Retrieval
 from training.clip.gallery import FOLDER, write_gallery
-from training.clip.inference import CONFIG, TEXT_FOLDER, WEIGHTS
 from training.clip.model import image_vectors, model_config
 from training.clip.train import Trained
 from training.shared.captioned import PictureCorpus
+from training.shared.clip_files import CONFIG, TEXT_FOLDER, WEIGHTS
 from training.shared.device import probe
 from training.shared.pictures import draw_curve, save_pictures
 from training.shared.publishing import empty, table_cell, versions, write_json
@@ -144,6 +144,7 @@ def card(outcome: Outcome) -> str:
         repo=outcome.repo,
         pipeline_tag="zero-shot-image-classification",
         library_name="open_clip",
+        license=corpus.license,
         base_model=config.text,
         base_revision=config.text_revision,
         dataset_id=corpus.name if corpus.revision else None,
@@ -166,7 +167,7 @@ def card(outcome: Outcome) -> str:
         "picture is not read. Lay transparent pictures on white before they are preprocessed.",
         snippet=SNIPPET.format(repo=outcome.repo, texts=texts),
         sections=_sections(outcome),
-        credits=_credits(outcome),
+        credits=f"Texts by `{config.text_name}`; {corpus.credit}",
     )
     return model_card(facts)
 
@@ -235,13 +236,3 @@ def _collection(outcome: Outcome) -> str:
         f"`{FOLDER}/` holds the {len(outcome.corpus.all):,} pictures with captions and this "
         f"model's vectors:\n\n{snippet}"
     )
-
-
-def _credits(outcome: Outcome) -> str:
-    data = outcome.corpus.name
-    drawn = (
-        " The pictures are Twemoji, CC-BY 4.0, © Twitter, Inc. and other contributors."
-        if data.endswith("twemoji-captions")
-        else ""
-    )
-    return f"Texts by `{outcome.config.text_name}`; data `{data}`, see its card.{drawn}"

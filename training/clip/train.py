@@ -21,17 +21,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.clip import model as towers
-from training.clip.augment import augmented, sized, temperature_limit
+from training.clip.augment import augmented, sized
 from training.clip.config import TrainConfig
 from training.shared import checkpoint, seed
 from training.shared.captioned import PictureCorpus, Pictures
 from training.shared.checkpoint import Checkpoint
 from training.shared.device import probe
-from training.shared.muon import Muon
+from training.shared.muon_adamw import MuonAdamW
 from training.shared.progress import Progress
 from training.shared.schedule import Budget, one_cycle
 
-BETAS = (0.9, 0.98)
+MAX_LOGIT_SCALE = math.log(100)  # Radford et al. 2021 (CLIP), section 2.5
 LIKENESS_SCALE = 20.0  # of cosines: texts much less like the own one get nothing
 MAY_DIFFER = ("checkpoint_seconds", "gallery")
 
@@ -56,8 +56,7 @@ class Run:
     """The moving parts; all of it goes into a checkpoint."""
 
     model: Any
-    muon: Muon
-    adamw: torch.optim.Optimizer
+    optimizer: MuonAdamW
     weights: dict[str, Tensor]  # the trained ones, by name
     averaged: dict[str, Tensor]  # floating point state of the image tower; empty: not averaged
     order: np.random.Generator
@@ -126,7 +125,7 @@ class Feed:
             model.text.proj.weight.data.copy_(towers.whitened(vectors[own], whiten))
             vectors = functional.normalize(vectors @ model.text.proj.weight.data.T.cpu(), dim=1)
         self.vectors = vectors.clone()  # (t, d)
-        self.bank = self.vectors[own]  # (g, d)
+        self.bank = self.vectors[own].to(probe().device)  # (g, d)
 
     def batch(self, groups: Sequence[int], order: np.random.Generator) -> tuple[Tensor, Tensor]:
         """(b, s, s, 4) uint8 pictures and (b, d) vectors, one of each group."""
@@ -147,17 +146,18 @@ def _start(model: Any, config: TrainConfig, order: np.random.Generator, *, group
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if config.loss == "softmax":
         model.logit_scale.data.fill_(math.log(config.scale))
-    matrices = [p for p in weights.values() if p.ndim > 1]
-    vectors = [p for p in weights.values() if p.ndim <= 1]
-    muon = Muon(matrices, learning_rate=config.learning_rate)
-    adamw = torch.optim.AdamW(vectors, lr=0.0, betas=BETAS, weight_decay=0.0, fused=True)
+    optimizer = MuonAdamW(
+        [p for p in weights.values() if p.ndim > 1],
+        [p for p in weights.values() if p.ndim <= 1],
+        matrix_rate=config.learning_rate,
+        other_rate=config.vector_rate,
+    )
     state = model.visual.state_dict()
     averaged = {n: t.clone() for n, t in state.items() if t.is_floating_point()}
     steps = config.max_steps or math.ceil(config.epochs * groups / min(config.batch_size, groups))
     return Run(
         model,
-        muon,
-        adamw,
+        optimizer,
         weights,
         averaged if config.average else {},
         order,
@@ -198,20 +198,16 @@ def _step(run: Run, feed: Feed, config: TrainConfig, *, used: float) -> float:
     loss = contrastive_loss(
         functional.normalize(vectors.float(), dim=1),
         texts.to(hardware.device),
-        bank=feed.bank.to(hardware.device),
+        bank=feed.bank,
         own=torch.tensor(groups, device=hardware.device),
         scale=run.model.logit_scale,
         bias=run.model.logit_bias,
         soften=config.soften,
     )
-    for weight in run.weights.values():
-        weight.grad = None
     loss.backward()  # type: ignore[no-untyped-call]
-    run.muon.step(one_cycle(used))
-    run.adamw.param_groups[0]["lr"] = config.vector_rate * one_cycle(used)
-    run.adamw.step()
+    run.optimizer.step(one_cycle(used))
     with torch.no_grad():
-        run.model.logit_scale.clamp_(0, temperature_limit())
+        run.model.logit_scale.clamp_(0, MAX_LOGIT_SCALE)
         _average(run, config.average)
     return float(loss.detach())
 
@@ -282,9 +278,7 @@ def _save(run: Run, config: TrainConfig, folder: Path) -> None:
     if run.model.logit_bias is not None:
         tensors["logit_bias"] = run.model.logit_bias.data.reshape(1)
     tensors |= {f"rng.{name}": state for name, state in seed.torch_states().items()}
-    tensors |= {f"muon.{n}": momentum for n, momentum in enumerate(run.muon.momenta)}
-    for number, state in run.adamw.state_dict()["state"].items():
-        tensors |= {f"adamw.{number}.{key}": value for key, value in state.items()}
+    tensors |= {f"optimizer.{name}": tensor for name, tensor in run.optimizer.tensors().items()}
     state = {
         "step": run.step,
         "seconds": run.seconds,
@@ -308,13 +302,7 @@ def _restore(run: Run, found: Checkpoint) -> None:
         if run.model.logit_bias is not None:
             run.model.logit_bias.copy_(found.tensors["logit_bias"][0])
     run.averaged.update(part("averaged"))
-    for number, momentum in part("muon").items():
-        run.muon.momenta[int(number)].copy_(momentum)
-    numbered: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in part("adamw").items():
-        number, key = name.split(".")
-        numbered.setdefault(int(number), {})[key] = tensor
-    run.adamw.load_state_dict({**run.adamw.state_dict(), "state": numbered})
+    run.optimizer.restore(part("optimizer"))
     seed.restore_torch(part("rng"))
     state = found.state
     run.order = seed.restore_generator(state["order"])

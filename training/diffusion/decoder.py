@@ -14,8 +14,8 @@ from torch import Tensor
 from training.diffusion.augment import moved
 from training.diffusion.config import TrainConfig
 from training.diffusion.model import components_in
-from training.diffusion.optimizer import Optimizer
 from training.diffusion.replicas import Replicas
+from training.shared.muon_adamw import MuonAdamW
 from training.shared.schedule import Budget, one_cycle
 
 BATCH = 24
@@ -30,7 +30,7 @@ class DecoderRun:
     def __init__(self, autoencoder: Any, config: TrainConfig) -> None:
         self.autoencoder, self.components = autoencoder, components_in(autoencoder)
         weights = list(autoencoder.decoder.parameters())
-        self.optimizer = Optimizer(
+        self.optimizer = MuonAdamW(
             [weight for weight in weights if weight.ndim > 1],
             [weight for weight in weights if weight.ndim <= 1],
             matrix_rate=config.decoder_rate,

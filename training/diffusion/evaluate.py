@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from hub_utils.errors import LabError
+from training.shared.clip_files import open_clip_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,25 +86,7 @@ class ClipJudge:
 
 def load_judge(folder: Path, *, name: str, revision: str | None) -> ClipJudge:
     """A published CLIP as judge. Raises LabError."""
-    from open_clip import create_model_from_pretrained, get_tokenizer
-
-    text = folder / "text_encoder"
-    overrides: dict[str, Any] = {}
-    try:
-        if (text / "config.json").is_file():  # asked for nowhere else
-            import json
-
-            described = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
-            local = {"hf_model_name": str(text), "hf_model_pretrained": False}
-            overrides["text_cfg"] = {**described["model_cfg"]["text_cfg"], **local}
-        model, preprocess = create_model_from_pretrained(f"local-dir:{folder}", **overrides)
-        tokenizer = get_tokenizer(f"local-dir:{folder}")
-    except (OSError, ValueError, KeyError, RuntimeError, AssertionError) as error:
-        raise LabError(
-            f"{name} cannot be opened as a CLIP ({(str(error).splitlines() or ['?'])[0]}).",
-            hint="Make a judge: python -m training clip --preset judge --repo emoji-judge",
-        ) from error
-    return ClipJudge(model.eval(), preprocess, tokenizer, name=name, revision=revision)
+    return ClipJudge(*open_clip_folder(folder, name=name), name=name, revision=revision)
 
 
 @dataclass(frozen=True)

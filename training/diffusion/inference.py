@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hub_utils.connection import connect
 from hub_utils.errors import LabError
-from hub_utils.pull import Pulled, pull
-from hub_utils.settings import Settings
-from hub_utils.weights import refuse_disguised, refuse_only_pickles
+from hub_utils.origin import Origin, find_model
+from hub_utils.pull import Pulled
 from training.diffusion.config import FACTS, GUIDANCE, STEPS
 
 if TYPE_CHECKING:
@@ -227,40 +225,39 @@ def load(repo_or_folder: str | Path, revision: str | None = None) -> Painter:
 
     Raises RepoNotFoundError, RevisionNotFoundError, UnsafeWeightsError, LabError.
     """
-    folder = Path(repo_or_folder)
-    if folder.is_dir():
-        names = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
-        refuse_only_pickles(str(folder), names)
-        refuse_disguised(str(folder), folder)
-        return _open(folder, repo=folder.name, revision=None)
-    hub = connect(Settings.from_env())
-    return load_pulled(pull(hub.repo(str(repo_or_folder)), hub=hub, revision=revision))
+    return _open(find_model(repo_or_folder, revision))
 
 
 def load_pulled(pulled: Pulled) -> Painter:
     """Open a snapshot that `hub_utils.pull` fetched and checked."""
-    return _open(pulled.folder, repo=str(pulled.repo), revision=pulled.revision, away=pulled.away)
+    return _open(Origin.of(pulled))
 
 
-def _open(folder: Path, *, repo: str, revision: str | None, away: bool = False) -> Painter:
+def _open(origin: Origin) -> Painter:
     import torch
     from diffusers import DiffusionPipeline, StableDiffusionPipeline
 
     try:
         pipeline = DiffusionPipeline.from_pretrained(
-            str(folder), use_safetensors=True, local_files_only=True
+            str(origin.folder), use_safetensors=True, local_files_only=True
         )
         if not isinstance(pipeline, StableDiffusionPipeline):
             raise TypeError(f"it is a {type(pipeline).__name__}")
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise LabError(
-            f"{repo} cannot be opened as a text-to-image model ({first}).",
+            f"{origin.repo} cannot be opened as a text-to-image model ({first}).",
             hint="It must be a StableDiffusionPipeline of diffusers, with safetensors weights.",
         ) from error
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
-    return Painter(pipeline, repo=repo, revision=revision, away=away, **_defaults(folder))
+    return Painter(
+        pipeline,
+        repo=origin.repo,
+        revision=origin.revision,
+        away=origin.away,
+        **_defaults(origin.folder),
+    )
 
 
 def _defaults(folder: Path) -> dict[str, Any]:

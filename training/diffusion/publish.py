@@ -143,7 +143,7 @@ def card(outcome: Outcome) -> str:
         repo=outcome.repo,
         pipeline_tag="text-to-image",
         library_name="diffusers",
-        license="cc-by-4.0",
+        license=corpus.license,
         base_model=config.text,
         base_revision=config.text_revision,
         dataset_id=corpus.name if corpus.revision else None,
@@ -172,7 +172,7 @@ def card(outcome: Outcome) -> str:
             guidance=evaluation.guidance,
         ),
         sections=_sections(outcome),
-        credits=_credits(outcome),
+        credits=f"Texts by `{config.text_name}`; {corpus.credit}",
     )
     return model_card(facts)
 
@@ -238,13 +238,3 @@ def _training(outcome: Outcome) -> str:
         f"`{table_cell(config.text_name)}`, its weights unchanged.\n\n"
         f"![Learning curve]({PICTURES}/learning_curve.png)"
     )
-
-
-def _credits(outcome: Outcome) -> str:
-    data = outcome.corpus.name
-    drawn = (
-        " The pictures are Twemoji, CC-BY 4.0, © Twitter, Inc. and other contributors."
-        if data.endswith("twemoji-captions")
-        else ""
-    )
-    return f"Texts by `{outcome.config.text_name}`; data `{data}`, see its card.{drawn}"

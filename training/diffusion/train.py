@@ -24,12 +24,12 @@ from training.diffusion import model as parts
 from training.diffusion.augment import moved, on_white
 from training.diffusion.config import MAX_STEPS, TrainConfig
 from training.diffusion.decoder import BATCH, DecoderRun
-from training.diffusion.optimizer import Optimizer
 from training.diffusion.replicas import Replicas
 from training.shared import checkpoint, seed
 from training.shared.captioned import Pictures
 from training.shared.checkpoint import Checkpoint
 from training.shared.device import one_thread_each
+from training.shared.muon_adamw import MuonAdamW
 from training.shared.progress import Progress
 from training.shared.schedule import Budget, one_cycle
 
@@ -66,7 +66,7 @@ class Run:
     """The moving parts of the U-Net's training; all of it goes into a checkpoint."""
 
     denoiser: Any
-    optimizer: Optimizer
+    optimizer: MuonAdamW
     averaged: list[Tensor]
     budget: Budget
     pending: list[int] = field(default_factory=list)  # pictures of this pass, not yet used
@@ -231,7 +231,7 @@ def _start(
         autoencoder, denoiser = parts.published(start)
     named = dict(denoiser.named_parameters())
     matrices = [n for n, p in named.items() if p.ndim > 1 and not any(s in n for s in NO_MATRICES)]
-    optimizer = Optimizer(
+    optimizer = MuonAdamW(
         [named[name] for name in matrices],
         [weight for name, weight in named.items() if name not in set(matrices)],
         matrix_rate=config.matrix_rate,

@@ -21,11 +21,9 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from hub_utils.connection import connect
 from hub_utils.errors import LabError
-from hub_utils.pull import Pulled, pull
-from hub_utils.settings import Settings
-from hub_utils.weights import refuse_disguised, refuse_only_pickles
+from hub_utils.origin import Origin, find_model
+from hub_utils.pull import Pulled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -308,51 +306,35 @@ def load(
     traffic; sums stay in float32.
     Raises RepoNotFoundError, RevisionNotFoundError, UnsafeWeightsError, LabError.
     """
-    folder = Path(repo_or_folder)
-    if folder.is_dir():
-        names = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
-        refuse_only_pickles(str(folder), names)
-        refuse_disguised(str(folder), folder)
-        return _open(folder, repo=folder.name, revision=None, precision=precision)
-    hub = connect(Settings.from_env())
-    pulled = pull(hub.repo(str(repo_or_folder)), hub=hub, revision=revision)
-    return load_pulled(pulled, precision=precision)
+    return _open(find_model(repo_or_folder, revision), precision=precision)
 
 
 def load_pulled(pulled: Pulled, *, precision: Precision = "float32") -> TextGenerator:
     """Open a snapshot that `hub_utils.pull` fetched and checked."""
-    return _open(
-        pulled.folder,
-        repo=str(pulled.repo),
-        revision=pulled.revision,
-        away=pulled.away,
-        precision=precision,
-    )
+    return _open(Origin.of(pulled), precision=precision)
 
 
-def _open(
-    folder: Path, *, repo: str, revision: str | None, precision: Precision, away: bool = False
-) -> TextGenerator:
+def _open(origin: Origin, *, precision: Precision) -> TextGenerator:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        tokenizer = AutoTokenizer.from_pretrained(str(origin.folder))
         model = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            str(origin.folder), dtype=torch.float32, use_safetensors=True, trust_remote_code=False
         )
     except (OSError, ValueError, KeyError) as error:
         raise LabError(
-            f"{repo} cannot be opened as a language model ({str(error).splitlines()[0]}).",
+            f"{origin.repo} cannot be opened as a language model ({str(error).splitlines()[0]}).",
             hint="It must be a model for AutoModelForCausalLM with a tokenizer.",
         ) from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return TextGenerator(
         model.eval().to(device),
         tokenizer,
-        repo=repo,
-        revision=revision,
-        away=away,
+        repo=origin.repo,
+        revision=origin.revision,
+        away=origin.away,
         precision=precision,
     )
 

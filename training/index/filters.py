@@ -80,6 +80,8 @@ def _check(column: pa.ChunkedArray, name: str, function: str, value: Any) -> np.
             mask = pc.is_in(column, value_set=_cast(pa.array(value), column))
         else:
             mask = pc.call_function(function, [column, pa.scalar(value)])
+    # In this order: [1990, "x"]; ["space", 7]; a text against numbers; more than 64 bits. Their
+    # only common class holds Arrow's out-of-memory, too, which is nobody's wrong filter.
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         raise LabError(
             f"The filter on {name!r} cannot compare {value!r} with a column of {column.type}.",

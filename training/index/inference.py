@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_utils.connection import Hub, connect
 from hub_utils.errors import DataError, LabError
+from hub_utils.origin import Origin
 from hub_utils.pull import Pulled, pull
 from hub_utils.settings import Settings
 from training.index.hits import Context, Hit, Results
@@ -54,17 +54,17 @@ def load(
     hub = connect(settings)
     folder = Path(repo_or_folder)
     if folder.is_dir():
-        origin = _Origin(folder, folder.name, None, away=False)
+        origin = Origin(folder, folder.name, None)
     else:
         repo = hub.repo(str(repo_or_folder), "dataset")
-        origin = _Origin.of(pull(repo, hub=hub, revision=revision))
+        origin = Origin.of(pull(repo, hub=hub, revision=revision))
     return _open(origin, hub=hub, settings=settings, store=store)
 
 
 def load_pulled(pulled: Pulled, *, store: str | None = None) -> SearchIndex:
     """Open a snapshot that `hub_utils.pull` fetched."""
     settings = Settings.from_env()
-    return _open(_Origin.of(pulled), hub=connect(settings), settings=settings, store=store)
+    return _open(Origin.of(pulled), hub=connect(settings), settings=settings, store=store)
 
 
 def index_texts(
@@ -124,21 +124,7 @@ def _table(read: list[tuple[Document, list[Passage]]]) -> pa.Table:
     return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
 
 
-@dataclass(frozen=True)
-class _Origin:
-    """A folder with an index, and where it came from."""
-
-    folder: Path
-    repo: str
-    revision: str | None
-    away: bool
-
-    @classmethod
-    def of(cls, pulled: Pulled) -> _Origin:
-        return cls(pulled.folder, str(pulled.repo), pulled.revision, pulled.away)
-
-
-def _open(origin: _Origin, *, hub: Hub, settings: Settings, store: str | None) -> SearchIndex:
+def _open(origin: Origin, *, hub: Hub, settings: Settings, store: str | None) -> SearchIndex:
     from training.index.keyword import KeywordIndex
     from training.index.manifest import read
     from training.index.map import read_map
@@ -169,7 +155,7 @@ def _open(origin: _Origin, *, hub: Hub, settings: Settings, store: str | None) -
     return index
 
 
-def _passages(origin: _Origin, manifest: Manifest, *, hub: Hub) -> tuple[Passages, Cache | None]:
+def _passages(origin: Origin, manifest: Manifest, *, hub: Hub) -> tuple[Passages, Cache | None]:
     """The passages mapped from the cache; read into memory where there can be no cache."""
     from training.index.cache import Cache, stamp_of
     from training.index.manifest import FILE

@@ -72,6 +72,21 @@ class PictureCorpus:
     held_out_name: str  # for people
 
     @property
+    def license(self) -> str:
+        """Of the pictures, as the Hub names licences."""
+        return "cc-by-4.0" if self._is_twemoji else "other"
+
+    @property
+    def credit(self) -> str:
+        """Whose pictures these are, for a card."""
+        drawn = " The pictures are Twemoji, CC-BY 4.0, © Twitter, Inc. and other contributors."
+        return f"data `{self.name}`, see its card.{drawn if self._is_twemoji else ''}"
+
+    @property
+    def _is_twemoji(self) -> bool:
+        return self.revision is not None and self.name.endswith("/twemoji-captions")
+
+    @property
     def all(self) -> Pictures:
         """Both parts, the training part first."""
         one, two = self.train, self.held_out

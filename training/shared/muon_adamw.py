@@ -14,8 +14,8 @@ from training.shared.workers import map_on_cores
 BETAS = (0.9, 0.98)
 
 
-class Optimizer:
-    """Steps both; gradients are dropped afterwards."""
+class MuonAdamW:
+    """Steps both; gradients are dropped afterwards. Each core works through its share of Muon's."""
 
     def __init__(
         self,
