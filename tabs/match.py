@@ -33,6 +33,7 @@ from tabs.services import Services
 from tabs.widgets import PRIVATE, QUIET, on_page_load, reader, sentences, text
 
 if TYPE_CHECKING:
+    from training.clip.gallery import Gallery
     from training.clip.inference import Matcher
 
 TEXTS = "a red fruit\nan animal\nsomething to drink\na happy face\na flag\na building"
@@ -228,10 +229,14 @@ def _connect_picks(services: Services, chosen: Any, ask: _Ask) -> None:
 
     def show(repo: str, before: str, texts: str) -> tuple[Any, Any, Any]:
         served = services.slot(MATCHER, repo).state.served
-        revision = served.revision if served is not None and served.model.gallery else ""
+        gallery = served.model.gallery if served is not None else None
+        revision = served.revision if served is not None and gallery else ""
         if revision == before:
             return gr.skip(), gr.skip(), gr.skip()
-        return _picks(services, repo), revision, _own_texts(services, repo, texts)
+        if gallery is None:
+            return gr.update(visible=False), revision, gr.skip()
+        picks = gr.update(value=[(hit.image, hit.caption) for hit in gallery.sample], visible=True)
+        return picks, revision, _own_texts(gallery, texts)
 
     event: dict[str, Any] = {
         "fn": show,
@@ -323,21 +328,11 @@ def _served(services: Services, repo: str) -> Served[Matcher]:
     return services.slot(MATCHER, repo).serving(LOAD_WAIT_S)
 
 
-def _picks(services: Services, repo: str) -> Any:
-    served = services.slot(MATCHER, repo).state.served
-    if served is None or served.model.gallery is None:
-        return gr.update(visible=False)
-    return gr.update(
-        value=[(hit.image, hit.caption) for hit in served.model.gallery.sample], visible=True
-    )
-
-
-def _own_texts(services: Services, repo: str, texts: str) -> Any:
+def _own_texts(gallery: Gallery, texts: str) -> Any:
     """What the pictures to pick show, as long as nobody wrote other texts."""
-    served = services.slot(MATCHER, repo).state.served
-    if served is None or served.model.gallery is None or texts.strip() != TEXTS:
+    if texts.strip() != TEXTS:
         return gr.skip()
-    captions = dict.fromkeys(hit.caption for hit in served.model.gallery.sample)
+    captions = dict.fromkeys(hit.caption for hit in gallery.sample)
     return "\n".join(list(captions)[:OWN_TEXTS])
 
 
