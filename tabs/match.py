@@ -30,7 +30,7 @@ from tabs.matching import (
 )
 from tabs.model_slot import LOAD_WAIT_S, Served
 from tabs.services import Services
-from tabs.widgets import PRIVATE, QUIET, on_page_load, reader, sentences, text
+from tabs.widgets import PRIVATE, QUIET, PictureFile, on_page_load, reader, sentences, text
 
 if TYPE_CHECKING:
     from training.clip.gallery import Gallery
@@ -91,7 +91,7 @@ def build(services: Services) -> None:
 def _lay_out_ask() -> _Ask:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=300):
-            image = gr.Image(
+            image = PictureFile(
                 label=text("match.image"),
                 type="filepath",
                 image_mode=None,
@@ -337,7 +337,7 @@ def _own_texts(gallery: Gallery, texts: str) -> Any:
 
 
 def _shown(found: Found) -> list[tuple[Any, str]]:
-    return [(hit.image, f"{hit.caption} · {hit.score:.2f}") for hit in found.hits]
+    return [(hit.image, f"{hit.score:.2f} · {hit.caption}") for hit in found.hits]
 
 
 def _latency(key: str, given: Any, language: Language, *, looked: bool = False) -> str:

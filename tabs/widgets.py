@@ -21,6 +21,16 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # events that are not p
 QUIET: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}  # a timer's events
 
 
+class PictureFile(gr.Image):  # type: ignore[misc]
+    """A picture's input that hands over its file unopened: whoever gets it opens it in bounds."""
+
+    is_template = True  # looks like a gr.Image
+
+    def preprocess(self, payload: Any) -> Any:
+        """The path of the file; None if there is none."""
+        return payload.path if payload and payload.path else super().preprocess(payload)
+
+
 def text(key: str) -> I18nData:
     """A text that the browser fills in, in its language."""
     return I18nData(key)

@@ -69,7 +69,9 @@ def test_a_text_finds_pictures_by_one_click_on_an_example(
     page.get_by_role("tab", name="文 → 图").click()
     page.locator("#match-examples button").first.click()
     expect(page.locator("#match-find-latency")).to_contain_text("毫秒")
-    expect(page.locator("#match-gallery img").first).to_be_visible()
+    expect(page.locator("#match-gallery img")).to_have_count(12)
+    for box in [image.bounding_box() for image in page.locator("#match-gallery img").all()]:
+        assert box["x"] + box["width"] <= PHONE["width"]
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= PHONE["width"]
 
@@ -105,3 +107,4 @@ def test_a_file_that_is_no_picture_is_a_sentence(client: Client, tmp_path: Path)
     with pytest.raises(AppError) as refused:
         client.predict(handle_file(str(path)), "red", api_name="/match")
     assert "Traceback" not in str(refused.value)
+    assert "note.png cannot be opened as a picture" in str(refused.value)

@@ -60,6 +60,8 @@ class Progress:
             self._print(f"{self.phase}: step {step}/{steps}, {message}{left}")
 
     def _remember(self, step: int, loss: float) -> None:
+        if self.history and step < self.history[-1]["step"]:
+            self.history = []  # another part of the run counts its own steps, of its own loss
         self.history.append({"step": step, "loss": round(loss, 5)})
         if len(self.history) > MAX_HISTORY:
             self.history = self.history[::2]

@@ -42,3 +42,11 @@ def test_other_processes_of_a_run_are_silent(tmp_path):
     Progress("bert", tmp_path / "none", quiet=True, stream=stream).say("load", "data x")
     assert stream.getvalue() == ""
     assert not (tmp_path / "none").exists()
+
+
+def test_a_part_of_the_run_that_counts_anew_begins_a_new_curve(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.shared.progress.FILE_INTERVAL_S", 0.0)
+    progress = Progress("tiny", tmp_path, quiet=True)
+    for step in (1, 2, 3, 1, 2):
+        progress.update(step=step, steps=3, loss=float(step), seconds_left=None, message="")
+    assert [point["step"] for point in progress.history] == [1, 2]
