@@ -30,7 +30,7 @@ from tabs.matching import (
 )
 from tabs.model_slot import LOAD_WAIT_S, Served
 from tabs.services import Services
-from tabs.widgets import PRIVATE, QUIET, PictureFile, on_page_load, reader, sentences, text
+from tabs.widgets import PRIVATE, QUIET, on_page_load, picture_file, reader, sentences, text
 
 if TYPE_CHECKING:
     from training.clip.gallery import Gallery
@@ -91,10 +91,8 @@ def build(services: Services) -> None:
 def _lay_out_ask() -> _Ask:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=300):
-            image = PictureFile(
+            image = picture_file(
                 label=text("match.image"),
-                type="filepath",
-                image_mode=None,
                 sources=["upload", "clipboard"],
                 height=260,
                 elem_id="match-image",

@@ -21,14 +21,19 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # events that are not p
 QUIET: dict[str, Any] = {**PRIVATE, "queue": False, "show_progress": "hidden"}  # a timer's events
 
 
-class PictureFile(gr.Image):  # type: ignore[misc]
-    """A picture's input that hands over its file unopened: whoever gets it opens it in bounds."""
+def picture_file(**options: Any) -> Any:
+    """A `gr.Image` that hands its file's path over unopened: whoever gets it opens it in bounds.
 
-    is_template = True  # looks like a gr.Image
+    Set on the instance: Gradio writes a stub file beside the source of every subclass.
+    """
+    image = gr.Image(type="filepath", image_mode=None, **options)
+    opening = image.preprocess
 
-    def preprocess(self, payload: Any) -> Any:
-        """The path of the file; None if there is none."""
-        return payload.path if payload and payload.path else super().preprocess(payload)
+    def path(payload: Any) -> Any:
+        return payload.path if payload and payload.path else opening(payload)
+
+    image.preprocess = path
+    return image
 
 
 def text(key: str) -> I18nData:
