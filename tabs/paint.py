@@ -202,32 +202,30 @@ def _build_between(services: Services, chosen: Any, ask: _Ask) -> None:
 
 
 def _offer_to_programs(services: Services) -> None:
-    names = ("prompt", "seed", "steps", "guidance", "negative")
+    names = ("prompt", "steps", "guidance", "seed")
     inputs = [
         gr.Textbox(visible=False, label=names[0]),
-        gr.Number(0, precision=0, visible=False, label=names[1]),
-        gr.Number(STEPS, precision=0, visible=False, label=names[2]),
-        gr.Number(GUIDANCE, visible=False, label=names[3]),
-        gr.Textbox("", visible=False, label=names[4]),
+        gr.Number(STEPS, precision=0, visible=False, label=names[1]),
+        gr.Number(GUIDANCE, visible=False, label=names[2]),
+        gr.Number(0, precision=0, visible=False, label=names[3]),
     ]
     output = gr.Image(visible=False, format="png", label="picture")
 
     @sentences
     def paint_picture(
-        prompt: str, seed: int, steps: int, guidance: float, negative: str, _request: gr.Request
-    ) -> Any:
-        """Paint a picture of a prompt with the served diffusion model.
+        prompt: str, steps: int, guidance: float, seed: int, _request: gr.Request
+    ) -> Iterator[Any]:
+        """Paint a picture of a prompt with the served diffusion model; streams it as it becomes.
 
         Args:
             prompt: What to paint, in a few English words.
-            seed: The same seed gives the same picture.
             steps: How many steps from noise to the picture, 1 to 100.
             guidance: How strictly to follow the prompt, 0 to 20; 1 and less do not guide.
-            negative: What the picture should not be like.
+            seed: The same seed gives the same picture.
         """
-        wish = wished(prompt, negative, seed, steps, guidance, "", 1)
+        wish = wished(prompt, "", seed, steps, guidance, "", 1)
         served = services.slot(PAINTER).serving(LOAD_WAIT_S)
-        *_, painting = paint(served, wish)
-        return painting.images[0]
+        for painting in paint(served, wish):
+            yield painting.images[0]
 
     gr.Button(visible=False).click(paint_picture, inputs, output, api_name="paint", **LIMITS)

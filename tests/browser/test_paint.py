@@ -78,19 +78,26 @@ def test_a_phone_in_chinese_paints_from_one_prompt_to_another(
 
 def test_a_program_gets_the_same_picture_for_the_same_seed(client: Client) -> None:
     one, two, other = (
-        Path(client.predict("red circle", seed, 3, api_name="/paint")).read_bytes()
+        Path(client.predict("red circle", 3, 3.5, seed, api_name="/paint")).read_bytes()
         for seed in (1, 1, 2)
     )
     assert one == two != other
 
 
+def test_a_program_sees_the_picture_after_every_step(client: Client) -> None:
+    job = client.submit("red circle", 4, 3.5, 1, api_name="/paint")
+    job.result()
+    pictures = [Path(path).read_bytes() for path in job.outputs()]
+    assert len(set(pictures)) == 4
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("", 1), "nothing to paint"),
-        (("x" * 10_000, 1), "10,000 characters"),
-        (("red", 1, 1000), "number of steps is 1000"),
-        (("red", -1), "seed is -1"),
+        (("",), "nothing to paint"),
+        (("x" * 10_000,), "10,000 characters"),
+        (("red", 1000), "number of steps is 1000"),
+        (("red", 4, 3.5, -1), "seed is -1"),
     ],
 )
 def test_a_program_gets_a_sentence_for_a_mistake(client: Client, given: tuple, said: str) -> None:

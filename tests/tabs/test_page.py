@@ -47,7 +47,7 @@ def test_programs_may_call_these_and_nothing_else(page: LabPage):
         "/classify_batch": ["file"],
         "/match": ["image", "texts"],
         "/find_image": ["text", "k"],
-        "/paint": ["prompt", "seed", "steps", "guidance", "negative"],
+        "/paint": ["prompt", "steps", "guidance", "seed"],
         "/search": ["query", "k", "mode"],
         "/generate": ["prompt", "max_new_tokens", "temperature", "top_k", "top_p", "seed"],
     }
