@@ -3,82 +3,39 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from hub_utils.connection import Hub, connect
+from hub_utils.command_line import Arguments, Command, hub_of_environment, say, visibility
 from hub_utils.errors import LabError
 from hub_utils.names import REPO_TYPES
-from hub_utils.settings import Settings
+from hub_utils.space_commands import SPACE_COMMANDS
 
-Arguments = argparse.Namespace
-PROJECT = Path(__file__).parents[1]
 EXIT_EXPECTED_ERROR = 2
 EXIT_INTERRUPTED = 130
-
-
-def cmd_deploy(args: Arguments) -> int:
-    """Make a Space of a bundle, or bring it up to date."""
-    from hub_utils import bundle as bundles
-    from hub_utils import deploy
-
-    settings = Settings.from_env()
-    bundle = bundles.read_bundle(args.bundle)
-    hub = connect(settings)
-    order = deploy.order_for(
-        bundle,
-        hub=hub,
-        settings=settings,
-        name=args.name,
-        hardware=args.hardware,
-        private=args.private,
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        staged = Path(folder)
-        bundles.stage(
-            bundle,
-            staged,
-            project=PROJECT,
-            hardware=order.hardware,
-            served={"models": list(order.models), "datasets": list(order.datasets)},
-        )
-        plan = deploy.plan_deploy(order, deploy.look(order.repo, hub=hub), staged)
-        if args.dry_run:
-            return _say(**plan.as_dict(), url=hub.url(order.repo))
-        done = deploy.apply_deploy(
-            plan,
-            staged,
-            hub=hub,
-            secrets=deploy.space_secrets(settings),
-            message=f"Deploy {args.bundle.name}",
-        )
-    return _say(url=done.url, revision=done.revision, changed=done.changed)
 
 
 def cmd_create(args: Arguments) -> int:
     """Create an empty repository."""
     from hub_utils.explain import explained
 
-    hub = _hub()
+    hub = hub_of_environment()
     repo = hub.repo(args.repo, args.type)
     private = hub.private_by_default if args.private is None else args.private
     sdk = "gradio" if repo.type == "space" else None
     with explained(hub, repo):
         hub.api.create_repo(str(repo), repo_type=repo.type, private=private, space_sdk=sdk)
-    return _say(repo=str(repo), type=repo.type, private=private, url=hub.url(repo))
+    return say(repo=str(repo), type=repo.type, private=private, url=hub.url(repo))
 
 
 def cmd_push(args: Arguments) -> int:
     """Publish a folder in one commit."""
     from hub_utils.push import push_folder
 
-    hub = _hub()
+    hub = hub_of_environment()
     pushed = push_folder(
         args.folder,
         hub.repo(args.repo, args.type),
@@ -87,20 +44,20 @@ def cmd_push(args: Arguments) -> int:
         private=args.private,
         delete_stale=not args.keep_stale,
     )
-    return _say(**{**asdict(pushed), "repo": str(pushed.repo)})
+    return say(**{**asdict(pushed), "repo": str(pushed.repo)})
 
 
 def cmd_pull(args: Arguments) -> int:
     """Download a repository at one revision."""
     from hub_utils.pull import pull
 
-    hub = _hub()
+    hub = hub_of_environment()
     pulled = pull(hub.repo(args.repo, args.type), hub=hub, revision=args.revision)
     folder = pulled.folder
     if args.to:
         folder = args.to
         shutil.copytree(pulled.folder, folder, dirs_exist_ok=True)
-    return _say(
+    return say(
         repo=str(pulled.repo), revision=pulled.revision, folder=str(folder), away=pulled.away
     )
 
@@ -109,35 +66,18 @@ def cmd_list(args: Arguments) -> int:
     """List what a namespace has published, the newest first."""
     from hub_utils.catalog import published
 
-    hub = _hub()
+    hub = hub_of_environment()
     found = published(hub, namespace=args.namespace)
     for item in found:
         figure = f"{item.metric.name} {item.metric.value:.4g}" if item.metric else ""
         print(f"{item.repo.type:8}{item.repo!s:44}{(item.revision or '')[:8]:10}{figure}".rstrip())
-    return _say(namespace=args.namespace or hub.namespace, repositories=len(found))
+    return say(namespace=args.namespace or hub.namespace, repositories=len(found))
 
 
 def cmd_whoami(_: Arguments) -> int:
     """Say which Hub this is and who we are there."""
-    hub = _hub()
-    return _say(endpoint=hub.endpoint, namespace=hub.namespace, embedded=hub.embedded)
-
-
-@dataclass(frozen=True)
-class Command:
-    """A row of the table below: its help is the first line of `run`'s docstring."""
-
-    name: str
-    run: Callable[[Arguments], int]
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-
-
-def _deploy_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="its folder, as spaces/lab")
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
-    parser.add_argument("--name", help="name of the Space (default: the bundle's)")
-    parser.add_argument("--hardware", choices=("zero", "cpu"), help="default: the bundle's")
-    _visibility(parser)
+    hub = hub_of_environment()
+    return say(endpoint=hub.endpoint, namespace=hub.namespace, embedded=hub.embedded)
 
 
 def _repo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -147,7 +87,7 @@ def _repo_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _create_arguments(parser: argparse.ArgumentParser) -> None:
     _repo_arguments(parser)
-    _visibility(parser)
+    visibility(parser)
 
 
 def _push_arguments(parser: argparse.ArgumentParser) -> None:
@@ -155,7 +95,7 @@ def _push_arguments(parser: argparse.ArgumentParser) -> None:
     _repo_arguments(parser)
     parser.add_argument("--message", help="the commit's title")
     parser.add_argument("--keep-stale", action="store_true", help="delete nothing on the Hub")
-    _visibility(parser)
+    visibility(parser)
 
 
 def _pull_arguments(parser: argparse.ArgumentParser) -> None:
@@ -173,7 +113,7 @@ def _no_arguments(_: argparse.ArgumentParser) -> None:
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("deploy", cmd_deploy, _deploy_arguments),
+    *SPACE_COMMANDS,
     Command("create", cmd_create, _create_arguments),
     Command("push", cmd_push, _push_arguments),
     Command("pull", cmd_pull, _pull_arguments),
@@ -209,18 +149,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return code
-
-
-def _visibility(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("--private", action="store_true", default=None, help="default on a real Hub")
-    group.add_argument("--public", dest="private", action="store_false", help="for everybody")
-
-
-def _hub() -> Hub:
-    return connect(Settings.from_env())
-
-
-def _say(**figures: Any) -> int:
-    print(json.dumps(figures))
-    return 0

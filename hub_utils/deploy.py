@@ -1,5 +1,6 @@
 """Deploy a bundle as a Space: look, plan, apply.
 
+    order = order_for(bundle, wish, hub=hub, settings=settings)    in space_order
     plan = plan_deploy(order, look(order.repo, hub=hub), staged)   pure; --dry-run prints it
     apply_deploy(plan, staged, hub=hub, secrets=...)               the only part that acts
 
@@ -13,37 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hub_utils.bundle import HARDWARE_FLAVORS, Bundle, Hardware
 from hub_utils.connection import Hub
-from hub_utils.errors import AccessError, LabError, RepoNotFoundError
+from hub_utils.errors import AccessError, RepoNotFoundError
 from hub_utils.explain import explained
-from hub_utils.names import RepoId, RepoType
+from hub_utils.names import RepoId
 from hub_utils.push import compare, local_files, push_folder
 from hub_utils.remote import RemoteFile, remote_state
-from hub_utils.settings import Settings
+from hub_utils.space_order import NEVER, Order
 
-TOKEN_SECRET = "HF_TOKEN"  # noqa: S105 - the name of the secret
 # Variables that a deployment owns: it sets them, and removes them when they no longer apply.
-_OWNED = ("LAB_NAMESPACE", "LAB_MODELS", "LAB_REVISIONS")
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be deployed, where and how."""
-
-    repo: RepoId
-    hardware: Hardware
-    private: bool
-    variables: Mapping[str, str]
-    secrets: tuple[str, ...] = ()  # names
-    models: tuple[str, ...] = ()  # ids of what it serves
-    datasets: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()  # of both, what is not published: the Space will wait for it
-
-    @property
-    def flavor(self) -> str:
-        """The Hub's name of the hardware."""
-        return HARDWARE_FLAVORS[self.hardware]
+_OWNED = ("LAB_NAMESPACE", "LAB_MODELS", "LAB_REVISIONS", "LAB_TABS")
 
 
 @dataclass(frozen=True)
@@ -55,6 +35,7 @@ class SpaceState:
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     hardware: str | None = None
+    sleep_seconds: int | None = None  # None: never, or what the hardware does
 
 
 @dataclass(frozen=True)
@@ -69,6 +50,7 @@ class Plan:
     set_variables: Mapping[str, str]
     remove_variables: tuple[str, ...]
     set_secrets: tuple[str, ...]
+    set_sleep: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The plan for people and programs; holds no secret's value."""
@@ -86,6 +68,8 @@ class Plan:
             "set_variables": dict(self.set_variables),
             "remove_variables": list(self.remove_variables),
             "set_secrets": list(self.set_secrets),
+            "preload_from_hub": list(self.order.preload),
+            "set_sleep_seconds": self.order.sleep_seconds if self.set_sleep else None,
         }
 
 
@@ -96,43 +80,6 @@ class Deployed:
     url: str
     revision: str  # 40-hex commit of the Space
     changed: bool
-
-
-def order_for(
-    bundle: Bundle,
-    *,
-    hub: Hub,
-    settings: Settings,
-    name: str | None = None,
-    hardware: Hardware | None = None,
-    private: bool | None = None,
-) -> Order:
-    """What `settings` make of `bundle`: the Space's id, its variables, whether it needs a token.
-
-    Raises AccessError if one of what it serves is private and the Space gets no token to read it.
-    """
-    served = {**bundle.models, **bundle.datasets, **settings.models}
-    repos = [hub.repo(name, _type(bundle, tab)) for tab, name in served.items()]
-    private_repos = {repo: _is_private(repo, hub=hub) for repo in repos}
-    variables = {**bundle.variables, "LAB_NAMESPACE": hub.namespace}
-    if served:
-        variables["LAB_MODELS"] = _joined(served)
-    if settings.revisions:
-        variables["LAB_REVISIONS"] = _joined(settings.revisions)
-    return Order(
-        repo=hub.repo(name or bundle.name, "space"),
-        hardware=hardware or bundle.hardware,
-        private=hub.private_by_default if private is None else private,
-        variables=variables,
-        secrets=_needed_secrets(private_repos, settings=settings),
-        models=tuple(str(repo) for repo in repos if repo.type == "model"),
-        datasets=tuple(str(repo) for repo in repos if repo.type == "dataset"),
-        missing=tuple(str(repo) for repo in repos if private_repos[repo] is None),
-    )
-
-
-def _type(bundle: Bundle, tab: str) -> RepoType:
-    return "dataset" if tab in bundle.datasets else "model"
 
 
 def look(repo: RepoId, *, hub: Hub) -> SpaceState:
@@ -151,6 +98,7 @@ def look(repo: RepoId, *, hub: Hub) -> SpaceState:
         variables={key: variable.value or "" for key, variable in variables.items()},
         secrets=frozenset(secrets),
         hardware=runtime.requested_hardware or runtime.hardware,
+        sleep_seconds=runtime.sleep_time,
     )
 
 
@@ -170,7 +118,15 @@ def plan_deploy(order: Order, state: SpaceState, staged: Path) -> Plan:
         },
         remove_variables=tuple(stale),
         set_secrets=tuple(name for name in order.secrets if name not in state.secrets),
+        set_sleep=_sleeps_otherwise(order, state),
     )
+
+
+def _sleeps_otherwise(order: Order, state: SpaceState) -> bool:
+    if order.sleep_seconds is None:
+        return False
+    wanted = None if order.sleep_seconds == NEVER else order.sleep_seconds
+    return state.sleep_seconds != wanted
 
 
 def apply_deploy(
@@ -191,13 +147,10 @@ def apply_deploy(
             hub.api.add_space_secret(space, key, secrets[key])
         if plan.request_hardware:
             hub.api.request_space_hardware(space, SpaceHardware(plan.order.flavor))
+        if plan.set_sleep and plan.order.sleep_seconds is not None:
+            hub.api.set_space_sleep_time(space, plan.order.sleep_seconds)
     pushed = push_folder(staged, plan.order.repo, hub=hub, message=message)
     return Deployed(pushed.url, pushed.revision, pushed.changed)
-
-
-def space_secrets(settings: Settings) -> dict[str, str]:
-    """The secrets that a deployment may set, by name."""
-    return {TOKEN_SECRET: settings.space_token} if settings.space_token else {}
 
 
 def _create(order: Order, *, hub: Hub) -> None:
@@ -218,31 +171,3 @@ def _create(order: Order, *, hub: Hub) -> None:
             f"{error} Your account may not have a Space on {order.flavor}.",
             hint=f"Try --hardware {other}.",
         ) from error
-
-
-def _is_private(repo: RepoId, *, hub: Hub) -> bool | None:
-    """Whether a token is needed to read `repo`; None if it is not published."""
-    try:
-        with explained(hub, repo):
-            return bool(hub.api.repo_info(str(repo), repo_type=repo.type).private)
-    except RepoNotFoundError:
-        return None
-
-
-def _needed_secrets(repos: Mapping[RepoId, bool | None], *, settings: Settings) -> tuple[str, ...]:
-    if settings.space_token:
-        return (TOKEN_SECRET,)
-    for repo, private in repos.items():
-        if private:
-            raise AccessError(
-                f"The Space could not read {repo}, which is private.",
-                hint="Set LAB_SPACE_TOKEN to a fine-grained token that may read it.",
-            )
-    return ()
-
-
-def _joined(pairs: Mapping[str, str]) -> str:
-    for key, value in pairs.items():
-        if "," in value or "=" in value:
-            raise LabError(f"{key}={value} cannot be passed on.", hint="Remove the comma or '='.")
-    return ",".join(f"{key}={value}" for key, value in sorted(pairs.items()))

@@ -42,6 +42,11 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("LAB_NAMESPACE", "the token's user", "The user or organisation that the lab publishes under."),
     ("LAB_HUB_ROOT", "`.lab/hub`", "The folder of the embedded Hub."),
     (
+        "LAB_TABS",
+        "all",
+        "The tabs of the page, as `classify`, several with commas; only their models are loaded.",
+    ),
+    (
         "LAB_MODELS",
         "none",
         "Which repository a tab serves, as `classify=ticket-router`, several with commas.",
@@ -84,6 +89,7 @@ class Settings:
     hub_root: Path = DEFAULT_HUB_ROOT
     revisions: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
+    tabs: tuple[str, ...] = ()  # none: all; tabs.registry checks them
     search_store: str = SEARCH_STORES[0]
     chroma_url: str | None = None
     port: int = DEFAULT_PORT
@@ -103,6 +109,7 @@ class Settings:
             hub_root=Path(env.get("LAB_HUB_ROOT") or DEFAULT_HUB_ROOT).expanduser(),
             revisions=_pairs(env, "LAB_REVISIONS", example="lab/reuters-classifier=main"),
             models=_models(env),
+            tabs=tuple(dict.fromkeys(_items(env, "LAB_TABS"))),
             search_store=_search_store(env),
             chroma_url=_address(
                 env, "CHROMA_URL", of="a Chroma server", example="http://127.0.0.1:8000"
@@ -177,7 +184,7 @@ def _namespace(env: Mapping[str, str]) -> str | None:
 
 def _pairs(env: Mapping[str, str], name: str, *, example: str) -> dict[str, str]:
     pairs: dict[str, str] = {}
-    for item in filter(None, (part.strip() for part in env.get(name, "").split(","))):
+    for item in _items(env, name):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not (key and equals and value):
             raise SettingsError(
@@ -186,6 +193,10 @@ def _pairs(env: Mapping[str, str], name: str, *, example: str) -> dict[str, str]
             )
         pairs[key] = value
     return pairs
+
+
+def _items(env: Mapping[str, str], name: str) -> list[str]:
+    return [item for part in env.get(name, "").split(",") if (item := part.strip())]
 
 
 def _models(env: Mapping[str, str]) -> dict[str, str]:

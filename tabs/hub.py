@@ -13,7 +13,6 @@ from hub_utils.names import RepoId, RepoType
 from tabs import fragments
 from tabs.i18n import PageError, say, sentence
 from tabs.language import Language
-from tabs.registry import TABS
 from tabs.services import Services
 from tabs.widgets import PRIVATE, QUIET, on_page_load, reader, sentences, text
 
@@ -61,7 +60,7 @@ def build(services: Services) -> None:
     where = gr.HTML(elem_id="hub-where")
     table = gr.HTML(elem_id="hub-published")
     writable = not services.settings.read_only
-    training = _lay_out_training(writable)
+    training = _lay_out_training(writable, any(tab.goes_on for tab in services.tabs))
     past = _lay_out_history(writable)
     if not writable:
         gr.HTML(text("hub.read_only_note"), elem_classes="lab-section")
@@ -70,7 +69,7 @@ def build(services: Services) -> None:
     _connect_view(services, [where, table, training.progress, training.stop, past.repo])
 
 
-def _lay_out_training(writable: bool) -> _Training:
+def _lay_out_training(writable: bool, goes_on: bool) -> _Training:
     with gr.Column(visible=writable):
         gr.HTML(text("hub.training_section"), elem_classes="lab-section")
         progress = gr.HTML(elem_id="hub-progress")
@@ -83,7 +82,9 @@ def _lay_out_training(writable: bool) -> _Training:
                 elem_id="hub-train-missing",
             )
             again = gr.Button(text("hub.train_again"), min_width=130, elem_id="hub-train-again")
-            go_on = gr.Button(text("hub.train_on"), min_width=170, elem_id="hub-train-on")
+            go_on = gr.Button(
+                text("hub.train_on"), min_width=170, elem_id="hub-train-on", visible=goes_on
+            )
             stop = gr.Button(text("hub.stop"), min_width=130, interactive=False, elem_id="hub-stop")
         said = gr.HTML(elem_id="hub-training-said")
     return _Training(progress, missing, again, go_on, stop, said)
@@ -109,7 +110,7 @@ def _connect_training(services: Services, training: _Training) -> None:
 
     @sentences
     def train_again(request: gr.Request) -> str:
-        services.train(tab for tab in TABS if tab.recipe)
+        services.train(tab for tab in services.tabs if tab.recipe)
         return _said("hub.started", reader(request))
 
     @sentences

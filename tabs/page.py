@@ -14,7 +14,6 @@ import gradio as gr
 from hub_utils.errors import LabError
 from tabs.i18n import translations
 from tabs.language import LanguageMiddleware
-from tabs.registry import TABS
 from tabs.services import Services
 from tabs.theme import STYLE, lab_theme
 from tabs.widgets import text
@@ -108,7 +107,7 @@ def build_page(services: Services) -> LabPage:
     with page:
         gr.HTML(text("page.header"))
         with gr.Tabs():
-            for tab in TABS:
+            for tab in services.tabs:
                 with gr.Tab(text(f"tab.{tab.name}"), id=tab.name):
                     tab.build(services)
     page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=1)

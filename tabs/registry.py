@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hub_utils.errors import SettingsError
 from hub_utils.names import RepoType
 
 if TYPE_CHECKING:
@@ -47,3 +49,19 @@ TABS: tuple[Tab, ...] = (
 def tab_named(name: str) -> Tab:
     """The row of that name."""
     return next(tab for tab in TABS if tab.name == name)
+
+
+def shown(names: Sequence[str]) -> tuple[Tab, ...]:
+    """The tabs of a page that has those names in LAB_TABS, in the registry's order; none: all.
+
+    Raises SettingsError for a name that no tab has.
+    """
+    known = [tab.name for tab in TABS]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise SettingsError(
+                f"LAB_TABS has {name!r}, which is no tab.",
+                hint=f"Did you mean {near[0]}?" if near else f"Use some of {', '.join(known)}.",
+            )
+    return tuple(tab for tab in TABS if not names or tab.name in names)

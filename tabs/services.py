@@ -22,7 +22,7 @@ from tabs.catalog import Catalog
 from tabs.i18n import PageError
 from tabs.kinds import KINDS, Kind, M
 from tabs.model_slot import ModelSlot
-from tabs.registry import TABS, Tab, tab_named
+from tabs.registry import Tab, shown, tab_named
 from tabs.slots import ModelSlots
 from tabs.stops import Stops
 from tabs.training_jobs import TrainingJobs
@@ -49,6 +49,7 @@ class Services:
     ) -> None:
         """`openers`, by tab, replace how the tab's kind of model is opened."""
         self.settings, self.hub = settings, hub
+        self.tabs = shown(settings.tabs)
         lab = settings.hub_root.resolve().parent
         self.catalog = Catalog(hub)
         self.jobs = jobs or TrainingJobs(lab / "runs")
@@ -146,7 +147,7 @@ class Services:
         listing = self.catalog.listing
         if listing.away:
             raise HubUnavailableError(f"{self.hub.endpoint} does not answer.")
-        return tuple(t for t in TABS if t.recipe and not listing.has(self.own_repo(t)))
+        return tuple(t for t in self.tabs if t.recipe and not listing.has(self.own_repo(t)))
 
     def train(self, tabs: Iterable[Tab]) -> None:
         """Train and publish the artefacts of `tabs`, one after the other, the slow ones last."""
@@ -158,7 +159,7 @@ class Services:
         """Go on from what is published, where a recipe can. Raises PageError."""
         self.refuse_read_only()
         self.refresh()
-        able = [tab for tab in TABS if tab.goes_on]
+        able = [tab for tab in self.tabs if tab.goes_on]
         found = [tab for tab in able if self.catalog.listing.has(self.own_repo(tab))]
         if not found:
             raise PageError("hub.nothing_to_go_on", repos=", ".join(tab.repo for tab in able))
@@ -200,8 +201,10 @@ class Services:
             self._pins.clear(repo)
 
     def _watch(self, train_missing: bool) -> None:
+        names = {tab.name for tab in self.tabs}
         for kind in KINDS:
-            self.slot(kind)
+            if kind.tab in names:
+                self.slot(kind)
         pause = WATCH_REMOTE_S if self.hub.private_by_default else WATCH_LOCAL_S
         while not self._closing.is_set():
             self._poke.clear()

@@ -3,12 +3,16 @@
 Such a function runs in a process forked for the call: what goes in and comes out is pickled, and
 what the page loads later is not there. So the page holds a stand-in that knows the model's folder,
 and the function opens the model on the GPU, once a process; at this size that takes a moment.
+
+Classifying, writing and painting run on the GPU. Searching and matching answer on the CPU in less
+time than the queue for a GPU takes, and cost nobody's quota; in the page's own process CUDA only
+seems to be there, so everything opened there is opened on the CPU by name.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -57,6 +61,26 @@ class GeneratorOnGpu:
         return StreamFromGpu(self._run(str(self._folder), prompt, max_new_tokens, options))
 
 
+class PainterOnGpu:
+    """A painter whose steps are made in the decorated function; what it only says, it says here."""
+
+    def __init__(self, call: Callable[..., Any], paint: Callable[..., Any], pulled: Pulled) -> None:
+        self._call, self._paint, self._folder = call, paint, str(pulled.folder)
+        self._here = _inference("diffusion").load_pulled(pulled, device="cpu")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._here, name)
+
+    def paint(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+        """A stage after each step."""
+        for came in self._paint(self._folder, arguments, options):
+            yield _answer(came)
+
+    def interpolate(self, *arguments: Any, **options: Any) -> Any:
+        """Pictures from one prompt to another."""
+        return _answer(self._call(self._folder, arguments, options))
+
+
 class StreamFromGpu(Iterator[Any]):
     """What the decorated function sends: how much of the prompt was cut, then the steps."""
 
@@ -75,29 +99,52 @@ class StreamFromGpu(Iterator[Any]):
 def openers(gpu: Callable[..., Any]) -> dict[str, Callable[[Pulled], Any]]:
     """By tab: opens models on what `gpu`, the decorator of the package `spaces`, provides."""
     run, run_stream = gpu(duration=GPU_SECONDS)(call), gpu(duration=STREAM_SECONDS)(stream)
+    blend, run_paint = gpu(duration=GPU_SECONDS)(interpolate), gpu(duration=GPU_SECONDS)(paint)
     return {
         "classify": lambda pulled: ClassifierOnGpu(run, pulled.folder),
         "generate": lambda pulled: GeneratorOnGpu(run_stream, pulled.folder),
+        "search": lambda pulled: _inference("index").load_pulled(pulled, device="cpu"),
+        "match": lambda pulled: _inference("clip").load_pulled(pulled, device="cpu"),
+        "paint": lambda pulled: PainterOnGpu(blend, run_paint, pulled),
     }
 
 
 def call(folder: str, method: str, *arguments: Any) -> tuple[Any, str, str]:
     """(answer, "", "") or (None, sentence, hint): our errors do not survive the way back."""
-    try:
-        return getattr(_opened("bert", folder), method)(*arguments), "", ""
-    except LabError as error:
-        return None, str(error), error.hint
+    return next(_sent(lambda: [getattr(_opened("bert", folder), method)(*arguments)]))
 
 
 def stream(
     folder: str, prompt: str, max_new_tokens: int, options: dict[str, Any]
 ) -> Iterator[tuple[Any, str, str]]:
     """How many tokens of the prompt were cut, then every step, each as `call` answers."""
+
+    def made() -> Iterator[Any]:
+        steps = _opened("gpt", folder).stream(prompt, max_new_tokens, **options)
+        yield steps.cut
+        yield from steps
+
+    yield from _sent(made)
+
+
+def paint(
+    folder: str, arguments: tuple[Any, ...], options: dict[str, Any]
+) -> Iterator[tuple[Any, str, str]]:
+    """Every stage, each as `call` answers."""
+    yield from _sent(lambda: _opened("diffusion", folder).paint(*arguments, **options))
+
+
+def interpolate(
+    folder: str, arguments: tuple[Any, ...], options: dict[str, Any]
+) -> tuple[Any, str, str]:
+    """The pictures between two prompts, as `call` answers."""
+    return next(_sent(lambda: [_opened("diffusion", folder).interpolate(*arguments, **options)]))
+
+
+def _sent(work: Callable[[], Iterable[Any]]) -> Iterator[tuple[Any, str, str]]:
     try:
-        made = _opened("gpt", folder).stream(prompt, max_new_tokens, **options)
-        yield made.cut, "", ""
-        for step in made:
-            yield step, "", ""
+        for item in work():
+            yield item, "", ""
     except LabError as error:
         yield None, str(error), error.hint
 
@@ -111,4 +158,8 @@ def _answer(came: tuple[Any, str, str]) -> Any:
 
 @lru_cache(maxsize=KEPT)
 def _opened(recipe: str, folder: str) -> Any:
-    return import_module(f"training.{recipe}.inference").load(folder)
+    return _inference(recipe).load(folder)
+
+
+def _inference(recipe: str) -> Any:
+    return import_module(f"training.{recipe}.inference")

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from hub_utils.deploy import Order, SpaceState, plan_deploy
+from hub_utils.deploy import SpaceState, plan_deploy
 from hub_utils.names import RepoId
 from hub_utils.remote import RemoteFile
+from hub_utils.space_order import NEVER, Order
 
 REPO = RepoId("lab", "tiny", "space")
 VARIABLES = {"LAB_NAMESPACE": "lab", "LAB_MODELS": "classify=tiny"}
@@ -21,8 +22,8 @@ def staged(tmp_path):
 
 
 def order(**changes):
-    values = {"repo": REPO, "hardware": "zero", "private": True, "variables": VARIABLES}
-    return Order(**{**values, **changes})
+    values = {"repo": REPO, "hardware": "zero", "flavor": "zero-a10g", "private": True}
+    return Order(**{**values, "variables": VARIABLES, **changes})
 
 
 def remote(content: bytes, *, lfs: bool = False) -> RemoteFile:
@@ -86,7 +87,23 @@ def test_a_secret_that_is_there_is_not_set_again(staged):
 
 
 def test_other_hardware_is_requested(staged):
-    assert plan_deploy(order(hardware="cpu"), state(), staged).request_hardware
+    assert plan_deploy(order(flavor="cpu-basic"), state(), staged).request_hardware
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "set_it"),
+    [
+        (None, 300, False),
+        (300, None, True),
+        (300, 300, False),
+        (NEVER, None, False),
+        (NEVER, 9, True),
+    ],
+)
+def test_a_time_until_sleep_is_set_where_it_differs(staged, wanted, there, set_it):
+    plan = plan_deploy(order(sleep_seconds=wanted), state(sleep_seconds=there), staged)
+    assert plan.set_sleep == set_it
+    assert plan.as_dict()["set_sleep_seconds"] == (wanted if set_it else None)
 
 
 def test_the_plan_is_json_and_names_what_the_space_will_wait_for(staged):

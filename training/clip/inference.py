@@ -158,17 +158,17 @@ def load(repo_or_folder: str | Path, revision: str | None = None) -> Matcher:
     return _open(find_model(repo_or_folder, revision))
 
 
-def load_pulled(pulled: Pulled) -> Matcher:
-    """Open a snapshot that `hub_utils.pull` fetched and checked."""
-    return _open(Origin.of(pulled))
+def load_pulled(pulled: Pulled, *, device: str | None = None) -> Matcher:
+    """Open a snapshot that `hub_utils.pull` fetched and checked. device: None: a GPU if any."""
+    return _open(Origin.of(pulled), device=device)
 
 
-def _open(origin: Origin) -> Matcher:
+def _open(origin: Origin, *, device: str | None = None) -> Matcher:
     import torch
 
     model, preprocess, tokenizer = open_clip_folder(origin.folder, name=origin.repo)
     return Matcher(
-        model.to("cuda" if torch.cuda.is_available() else "cpu"),
+        model.to(device or ("cuda" if torch.cuda.is_available() else "cpu")),
         preprocess,
         tokenizer,
         repo=origin.repo,

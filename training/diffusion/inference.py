@@ -228,12 +228,12 @@ def load(repo_or_folder: str | Path, revision: str | None = None) -> Painter:
     return _open(find_model(repo_or_folder, revision))
 
 
-def load_pulled(pulled: Pulled) -> Painter:
-    """Open a snapshot that `hub_utils.pull` fetched and checked."""
-    return _open(Origin.of(pulled))
+def load_pulled(pulled: Pulled, *, device: str | None = None) -> Painter:
+    """Open a snapshot that `hub_utils.pull` fetched and checked. device: None: a GPU if any."""
+    return _open(Origin.of(pulled), device=device)
 
 
-def _open(origin: Origin) -> Painter:
+def _open(origin: Origin, *, device: str | None = None) -> Painter:
     import torch
     from diffusers import DiffusionPipeline, StableDiffusionPipeline
 
@@ -250,7 +250,7 @@ def _open(origin: Origin) -> Painter:
             hint="It must be a StableDiffusionPipeline of diffusers, with safetensors weights.",
         ) from error
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.to("cuda" if torch.cuda.is_available() else "cpu")
+    pipeline.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return Painter(
         pipeline,
         repo=origin.repo,

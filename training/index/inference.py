@@ -61,10 +61,13 @@ def load(
     return _open(origin, hub=hub, settings=settings, store=store)
 
 
-def load_pulled(pulled: Pulled, *, store: str | None = None) -> SearchIndex:
-    """Open a snapshot that `hub_utils.pull` fetched."""
+def load_pulled(
+    pulled: Pulled, *, store: str | None = None, device: str | None = None
+) -> SearchIndex:
+    """Open a snapshot that `hub_utils.pull` fetched. device: of its encoder; None: a GPU if any."""
     settings = Settings.from_env()
-    return _open(Origin.of(pulled), hub=connect(settings), settings=settings, store=store)
+    hub = connect(settings)
+    return _open(Origin.of(pulled), hub=hub, settings=settings, store=store, device=device)
 
 
 def index_texts(
@@ -124,7 +127,14 @@ def _table(read: list[tuple[Document, list[Passage]]]) -> pa.Table:
     return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in rows])
 
 
-def _open(origin: Origin, *, hub: Hub, settings: Settings, store: str | None) -> SearchIndex:
+def _open(
+    origin: Origin,
+    *,
+    hub: Hub,
+    settings: Settings,
+    store: str | None,
+    device: str | None = None,
+) -> SearchIndex:
     from training.index.keyword import KeywordIndex
     from training.index.manifest import read
     from training.index.map import read_map
@@ -132,7 +142,7 @@ def _open(origin: Origin, *, hub: Hub, settings: Settings, store: str | None) ->
 
     folder, manifest = origin.folder, read(origin.folder)
     name = chosen(store or settings.search_store, manifest.counts.passages)
-    encoder = encoder_of(manifest, hub=hub)
+    encoder = encoder_of(manifest, hub=hub, device=device)
     passages, cache = _passages(origin, manifest, hub=hub)
     better = None
     if cache is not None and name != "exact":
@@ -180,13 +190,13 @@ def _cache_root(hub: Hub) -> Path:
     return Path(hub.cache or constants.HF_HUB_CACHE).parent / "search"
 
 
-def encoder_of(manifest: Manifest, *, hub: Hub) -> Encoder:
+def encoder_of(manifest: Manifest, *, hub: Hub, device: str | None = None) -> Encoder:
     """The encoder that an index was made with, at its revision. Raises LabError."""
     from training.index.encoder import load_encoder
     from training.index.manifest import require_encoder
 
     facts = manifest.encoder
     pulled = pull(hub.repo(facts.repo), hub=hub, revision=facts.revision)
-    encoder = load_encoder(pulled.folder, repo=facts.repo, revision=pulled.revision)
+    encoder = load_encoder(pulled.folder, repo=facts.repo, revision=pulled.revision, device=device)
     require_encoder(manifest, encoder)
     return encoder
