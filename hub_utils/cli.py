@@ -80,6 +80,19 @@ def cmd_whoami(_: Arguments) -> int:
     return say(endpoint=hub.endpoint, namespace=hub.namespace, embedded=hub.embedded)
 
 
+def cmd_doctor(_: Arguments) -> int:
+    """Look for what stands in the way, and say what to do about it."""
+    from hub_utils.doctor import examine
+
+    found = []
+    for finding in examine():
+        print(finding.line(), flush=True)
+        found.append(finding)
+    problems = sum(finding.level == "problem" for finding in found)
+    say(problems=problems, findings=[asdict(finding) for finding in found])
+    return EXIT_EXPECTED_ERROR if problems else 0
+
+
 def _repo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("repo", metavar="REPO", help="namespace/name, or a name of your own")
     parser.add_argument("--type", choices=REPO_TYPES, default="model", help="default: model")
@@ -109,7 +122,7 @@ def _list_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _no_arguments(_: argparse.ArgumentParser) -> None:
-    """whoami takes none."""
+    """whoami and doctor take none."""
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -119,6 +132,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("pull", cmd_pull, _pull_arguments),
     Command("list", cmd_list, _list_arguments),
     Command("whoami", cmd_whoami, _no_arguments),
+    Command("doctor", cmd_doctor, _no_arguments),
 )
 
 

@@ -1,13 +1,15 @@
-"""The commands about Spaces: deploy."""
+"""The commands about Spaces: deploy, rollback, duplicate."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
 from hub_utils.command_line import Arguments, Command, say, visibility
-from hub_utils.connection import connect
+from hub_utils.connection import Hub, connect
+from hub_utils.names import RepoId
 from hub_utils.settings import Settings
 
 PROJECT = Path(__file__).parents[1]
@@ -44,7 +46,80 @@ def cmd_deploy(args: Arguments) -> int:
             secrets=space_secrets(settings),
             message=f"Deploy {args.bundle.resolve().name}",
         )
-    return say(url=done.url, revision=done.revision, changed=done.changed)
+    watched = _watched(args, order.repo, done.revision, hub=hub, settings=settings)
+    return say(url=done.url, revision=done.revision, changed=done.changed, **watched)
+
+
+def cmd_rollback(args: Arguments) -> int:
+    """Bring back what a Space was at an earlier revision."""
+    from hub_utils.space_history import roll_back
+
+    settings = Settings.from_env()
+    hub = connect(settings)
+    space = hub.repo(args.space, "space")
+    pushed, commit = roll_back(space, args.revision, hub=hub)
+    watched = _watched(args, space, pushed.revision, hub=hub, settings=settings)
+    return say(
+        url=pushed.url,
+        revision=pushed.revision,
+        brought_back=commit,
+        changed=pushed.changed,
+        **watched,
+    )
+
+
+def cmd_duplicate(args: Arguments) -> int:
+    """Copy a Space, with its variables, to another name or namespace."""
+    from hub_utils.space_history import duplicate
+    from hub_utils.space_order import space_secrets
+
+    settings = Settings.from_env()
+    hub = connect(settings)
+    source, target = hub.repo(args.space, "space"), hub.repo(args.target, "space")
+    secrets = space_secrets(settings)
+    url = duplicate(source, target, hub=hub, private=args.private, secrets=secrets)
+    return say(space=str(target), source=str(source), url=url)
+
+
+def _watched(
+    args: Arguments, space: RepoId, revision: str, *, hub: Hub, settings: Settings
+) -> dict[str, str]:
+    """With --watch, what there is to say once the Space runs."""
+    from hub_utils.space_watch import RUNNING, watch
+
+    if not args.watch:
+        return {}
+    hidden = [hub.token or "", settings.space_token or ""]
+    app = watch(space, revision, hub=hub, say=_say_meanwhile, hidden=hidden)
+    return {"stage": RUNNING, "app": app}
+
+
+def _say_meanwhile(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _watch_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--watch", action="store_true", help="follow the build and its logs until it runs"
+    )
+
+
+def _rollback_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("space", metavar="SPACE", help="namespace/name, or a name of your own")
+    parser.add_argument(
+        "revision",
+        nargs="?",
+        metavar="REVISION",
+        help="a commit or a tag (default: the one before)",
+    )
+    _watch_argument(parser)
+
+
+def _duplicate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("space", metavar="SPACE", help="namespace/name, or a name of your own")
+    parser.add_argument("target", metavar="NAMESPACE/NAME", help="of the copy")
+    visibility(parser)
 
 
 def _deploy_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +135,12 @@ def _deploy_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sleep-time", type=int, metavar="SECONDS", help="idle until it sleeps; -1: never"
     )
+    _watch_argument(parser)
     visibility(parser)
 
 
-SPACE_COMMANDS: tuple[Command, ...] = (Command("deploy", cmd_deploy, _deploy_arguments),)
+SPACE_COMMANDS: tuple[Command, ...] = (
+    Command("deploy", cmd_deploy, _deploy_arguments),
+    Command("rollback", cmd_rollback, _rollback_arguments),
+    Command("duplicate", cmd_duplicate, _duplicate_arguments),
+)

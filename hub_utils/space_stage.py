@@ -19,7 +19,7 @@ from hub_utils.errors import BundleError
 from hub_utils.space_card import check_front_matter, read_front_matter
 
 PYTHON = "3.12"  # the newest that ZeroGPU runs (its documentation, mid 2026)
-_SKIPPED = ("__pycache__", "*.pyc", ".*")
+_SKIPPED = ("__pycache__", "*.pyc", "*.pyi", ".*")
 
 
 def stage(

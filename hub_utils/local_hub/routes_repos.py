@@ -90,6 +90,10 @@ def duplicate(call: Call) -> Response:
         call.state.store.duplicate_repo(source.key, target, private=private)
     except RepoExists as error:
         return json_response({"url": url, "error": str(error)}, status=409)
+    if target.type == "space":
+        call.state.store.update_settings(
+            target, lambda now: replace(now, space=space_settings(body, now.space))
+        )
     return json_response({"url": url})
 
 

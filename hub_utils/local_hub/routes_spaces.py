@@ -69,18 +69,21 @@ def list_hardware(call: Call) -> Response:  # noqa: ARG001 - every handler has t
     return json_response([cpu])
 
 
-def space_settings(body: Mapping[str, Any]) -> SpaceSettings:
-    """A new Space's settings from the body that creates it."""
-    pairs = {
+def space_settings(
+    body: Mapping[str, Any],
+    before: SpaceSettings = SpaceSettings(),  # noqa: B008 - frozen
+) -> SpaceSettings:
+    """A new Space's settings from the body that creates it; of a copy, on top of its source's."""
+    pairs: dict[str, Any] = {
         kind: {
             _name(item): _stored(kind, item)
             for item in body.get(kind) or []
             if isinstance(item, dict)
         }
         for kind in ("variables", "secrets")
+        if body.get(kind)
     }
-    space = SpaceSettings(variables=pairs["variables"], secrets=pairs["secrets"])
-    return _with_hardware(space, body, "hardware")
+    return _with_hardware(replace(before, **pairs), body, "hardware")
 
 
 def _pairs(call: Call, kind: str) -> Response:

@@ -26,6 +26,7 @@ def test_every_variable_lands_in_its_field():
             "LAB_HUB_ROOT": "/hub",
             "LAB_REVISIONS": "ada/one=v1, two=abc ,",
             "LAB_MODELS": "classify=ticket-router",
+            "LAB_TABS": "classify, search,,classify",
             "LAB_PORT": "7870",
             "LAB_READ_ONLY": "yes",
             "LAB_SPACE_TOKEN": "hf_read",
@@ -41,6 +42,7 @@ def test_every_variable_lands_in_its_field():
     assert settings.namespace == "ada"
     assert settings.revisions == {"ada/one": "v1", "two": "abc"}
     assert settings.models == {"classify": "ticket-router"}
+    assert settings.tabs == ("classify", "search")
     assert settings.port == 7870
     assert settings.read_only
 

@@ -15,7 +15,8 @@ from tests.conftest import ROOT, HubServer
 from tests.tabs.lab import publish, publish_index, tiny_classifier, tiny_generator
 
 MODEL, TALE, INDEX = "space-classifier", "space-tale", "space-index"
-SERVED = f"classify={MODEL},generate={TALE},search={INDEX}"
+# As the Space's variable has it; what its pictures tabs serve is not published: they wait.
+SERVED = f"classify={MODEL},generate={TALE},match=no-clip,paint=no-painter,search={INDEX}"
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +45,9 @@ def passages(hub, tmp_path_factory):
 def deploy(hub_server: HubServer, model: str, tale: str, passages: str) -> Callable[..., dict]:
     """Runs `python -m hub_utils deploy spaces/lab`; gives its last line and keeps all it printed."""
 
-    def run(*options: str, code: int = 0, **environment: str) -> dict:
+    def run(*options: str, code: int = 0, bundle: str = "lab", **environment: str) -> dict:
         done = subprocess.run(
-            [sys.executable, "-m", "hub_utils", "deploy", "spaces/lab", *options],
+            [sys.executable, "-m", "hub_utils", "deploy", f"spaces/{bundle}", *options],
             cwd=ROOT,
             env={**os.environ, "LAB_MODELS": SERVED, **environment},
             capture_output=True,

@@ -11,9 +11,11 @@ import pytest
 import yaml
 from huggingface_hub import snapshot_download
 
+from hub_utils.bundle import read_bundle
 from hub_utils.cards import split_card
+from hub_utils.space_stage import stage
 from tests.conftest import ROOT
-from tests.spaces.conftest import SERVED, TALE, bare_environment
+from tests.spaces.conftest import INDEX, SERVED, TALE, bare_environment
 from tests.tabs.lab import LABELS
 
 DEADLINE_S = 120
@@ -127,10 +129,23 @@ def test_the_card_configures_a_space_for_zerogpu(downloaded, model, tale, passag
     assert content["sdk"] == "gradio"
     assert content["sdk_version"] == metadata.version("gradio")
     assert (content["python_version"], content["suggested_hardware"]) == ("3.12", "zero-a10g")
-    assert content["models"] == [model, tale]
+    assert content["models"] == [model, tale, "lab/no-clip", "lab/no-painter"]
     assert content["datasets"] == [passages]
     assert len(content["short_description"]) <= 60
     assert "torch==2.11.0" in (downloaded / "requirements.txt").read_text().splitlines()
+
+
+def test_the_card_has_the_published_models_fetched_while_it_builds(hub, downloaded, model, tale):
+    """Each with its files and the commit that is served; nothing of what is not published."""
+    content = yaml.safe_load(split_card((downloaded / "README.md").read_text("utf-8"))[0])
+    lines = [line.split(" ") for line in content["preload_from_hub"]]
+    assert [(repo, commit) for repo, _, commit in lines] == [
+        (repo, hub.api.model_info(repo).sha) for repo in (model, tale)
+    ]
+    files = lines[0][1].split(",")
+    assert {"config.json", "model.safetensors", "README.md"} <= set(files)
+    there = {item.rfilename for item in hub.api.model_info(model).siblings}
+    assert set(files) == there - {".gitattributes"}
 
 
 def test_the_space_has_its_variables_and_no_secret(hub, space):
@@ -202,8 +217,56 @@ def test_a_private_model_needs_a_token_for_the_space_which_is_never_shown(deploy
     assert not deploy("--name", "secret-space", "--dry-run", **given)["set_secrets"]
 
 
+def test_frozen_serves_what_is_published_now(deploy, hub, model, tale, passages):
+    served = ",".join(part for part in SERVED.split(",") if "=no-" not in part)
+    frozen = deploy("--name", "frozen-space", "--frozen", bundle="classifier", LAB_MODELS=served)
+    revisions = hub.api.get_space_variables("lab/frozen-space")["LAB_REVISIONS"].value
+    assert revisions == f"{model}={hub.api.model_info(model).sha}"
+    assert frozen["changed"]
+    refused = deploy("--name", "frozen-lab", "--frozen", code=2)
+    assert "lab/no-clip, lab/no-painter cannot be frozen" in refused["printed"]
+
+
+def test_a_space_of_one_tab_is_deployed_with_that_tab_alone(deploy, hub, passages):
+    plan = deploy("--dry-run", bundle="search")
+    assert plan["space"] == "lab/lab-search"
+    assert plan["set_variables"]["LAB_TABS"] == "search"
+    assert plan["set_variables"]["LAB_MODELS"] == f"search={INDEX}"
+    assert (plan["models"], plan["datasets"]) == ([], [passages])
+    assert "training/index/inference.py" in plan["upload"]
+    assert not [name for name in plan["upload"] if name.startswith("training/bert/")]
+
+
+@pytest.mark.parametrize("bundle", ["classifier", "mini-gpt", "search", "match", "paint"])
+def test_the_recipe_of_a_tab_goes_along_whole(bundle, tmp_path):
+    """Whatever those files of training import is there, too; and the bundle is a short one."""
+    folder = ROOT / "spaces" / bundle
+    stage(
+        read_bundle(folder), tmp_path, project=ROOT, hardware="zero",
+        decided={"suggested_hardware": "zero-a10g"},
+    )  # fmt: skip
+    there = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.py")}
+    recipe = {path for path in there if path.startswith(("training/", "hub_utils/"))}
+    wanted = {name for path in recipe for name in project_imports(tmp_path / path)}
+    behind = {name for name in wanted if not {f"{name}.py", f"{name}/__init__.py"} & there}
+    assert {name for name in behind if not name.startswith("hub_utils/local_hub")} == set()
+    assert len([path for path in recipe if path.endswith("/inference.py")]) == 1
+    assert sum(len(path.read_text("utf-8").splitlines()) for path in folder.iterdir()) < 60
+
+
+def test_a_time_until_sleep_is_set_once(deploy, hub):
+    deploy("--name", "sleepy-space", "--sleep-time", "600", bundle="classifier")
+    assert hub.api.get_space_runtime("lab/sleepy-space").sleep_time == 600
+    again = deploy(
+        "--name", "sleepy-space", "--sleep-time", "600", "--dry-run", bundle="classifier"
+    )
+    assert again["set_sleep_seconds"] is None
+    refused = deploy("--name", "sleepy", "--hardware", "cpu", "--sleep-time", "9", code=2)
+    assert "cpu-basic sleeps after 48 hours" in refused["printed"]
+
+
 def test_a_model_that_is_not_published_is_named_and_waited_for(deploy):
-    served = f"classify=not-yet,generate={TALE},search=nor-this"
+    served = f"classify=not-yet,generate={TALE},search=nor-this,match={TALE},paint={TALE}"
     plan = deploy("--name", "early-space", "--dry-run", LAB_MODELS=served)
     assert plan["missing_models"] == ["lab/not-yet", "lab/nor-this"]
     assert plan["datasets"] == ["lab/nor-this"]

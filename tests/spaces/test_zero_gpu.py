@@ -14,7 +14,7 @@ from hub_utils.errors import LabError
 from hub_utils.names import RepoId
 from hub_utils.pull import Pulled
 from tests.conftest import ROOT
-from tests.tabs.lab import CONTEXT, LABELS, tiny_classifier, tiny_clip, tiny_generator, tiny_painter
+from tests.tabs.lab import CONTEXT, LABELS, tiny_classifier, tiny_generator
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,28 @@ def test_an_error_before_the_first_token_is_a_sentence_too(zero_gpu, tale):
 
 @pytest.fixture(scope="module")
 def painter(tmp_path_factory):
-    return tiny_painter(tmp_path_factory.mktemp("zero-painter"))
+    """An untrained painter: what it paints is noise, but always the same."""
+    import torch
+
+    from tests.training.clip.conftest import make_text_encoder
+    from tests.training.diffusion.conftest import TINY
+    from training.diffusion import model
+
+    folder = tmp_path_factory.mktemp("zero-painter")
+    encoder, tokenizer = model.load_text(make_text_encoder(folder / "text"))
+    torch.manual_seed(0)
+    pictures = torch.rand(16, 3, TINY.image_size, TINY.image_size)
+    components = model.components_of(
+        pictures, patch=TINY.patch, count=TINY.latent_channels, evened=0.5
+    )
+    pipeline = model.assembled(
+        autoencoder=model.build_autoencoder(TINY, components),
+        denoiser=model.build_denoiser(TINY, text_width=encoder.config.hidden_size),
+        encoder=encoder,
+        tokenizer=tokenizer,
+    )
+    pipeline.save_pretrained(folder / "painter")
+    return folder / "painter"
 
 
 def test_a_painter_paints_on_the_gpu_what_it_paints_here(zero_gpu, painter):
@@ -165,7 +186,6 @@ def test_a_painter_paints_on_the_gpu_what_it_paints_here(zero_gpu, painter):
 
     model, stand_in = load(painter), zero_gpu.openers(direct)["paint"](pulled(painter))
     assert (stand_in.steps, stand_in.size) == (model.steps, model.size)
-    assert stand_in.pipeline.device.type == "cpu"
     expected = list(model.paint("red circle", seed=3, steps=2))
     made = list(stand_in.paint("red circle", seed=3, steps=2))
     assert [stage.images[0].tobytes() for stage in made] == [
@@ -190,19 +210,20 @@ def test_pictures_come_from_the_decorated_function_step_by_step(zero_gpu, painte
     assert os.getpid() not in gpu.processes
 
 
-def test_matching_and_searching_stay_on_the_cpu_by_name(zero_gpu, monkeypatch, tmp_path):
-    """In the page's process of a ZeroGPU Space torch says that there is a GPU; there is none."""
+def test_what_is_opened_in_the_pages_process_is_opened_on_the_cpu_by_name(
+    zero_gpu, painter, monkeypatch
+):
+    """There torch says that there is a GPU; there is none outside a decorated function."""
     import torch
 
-    clip = tiny_clip(tmp_path, steps=1)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    matcher = zero_gpu.openers(direct)["match"](pulled(clip))
-    assert matcher.encode_texts(["red circle"]).shape[0] == 1
-    from tests.training.index.conftest import make_encoder
-    from training.index.encoder import load_encoder
-
-    encoder = load_encoder(make_encoder(tmp_path / "encoder"), device="cpu")
-    assert encoder.encode_query("red circle").any()
+    assert zero_gpu.openers(direct)["paint"](pulled(painter)).pipeline.device.type == "cpu"
+    asked = {}
+    for tab, recipe in (("search", "index"), ("match", "clip")):
+        module = importlib.import_module(f"training.{recipe}.inference")
+        monkeypatch.setattr(module, "_open", lambda _, tab=tab, **how: asked.update({tab: how}))
+        zero_gpu.openers(direct)[tab](pulled(painter))
+    assert {tab: how["device"] for tab, how in asked.items()} == {"search": "cpu", "match": "cpu"}
 
 
 def test_a_model_is_opened_once_a_process(zero_gpu, folder):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hub_utils.connection import Hub
+from hub_utils.errors import SettingsError
 from hub_utils.settings import Settings
 from tabs.i18n import TEXTS
 from tabs.page import LabPage, build_page
@@ -75,6 +76,20 @@ def test_every_tab_of_the_registry_is_there_in_its_order(page: LabPage):
     tabs = [b.id for b in page.blocks.values() if type(b).__name__ == "Tab"]
     assert [id for id in tabs if id in names] == names
     assert all(id.split("-")[0] in names for id in tabs)  # tabs inside a tab bear its name
+
+
+def test_a_page_of_some_tabs_has_those_alone(tmp_path: Path):
+    page = lay_out(tmp_path, tabs=("search", "classify"))
+    assert public(page).keys() == {"/classify", "/classify_batch", "/search"}
+    assert [tab.name for tab in page.services.tabs] == ["classify", "search"]
+    page.close()
+
+
+@pytest.mark.parametrize(("name", "near"), [("clasify", "classify"), ("xyz", "classify, generate")])
+def test_a_tab_that_is_not_there_names_the_near_one(tmp_path: Path, name: str, near: str):
+    with pytest.raises(SettingsError, match=f"LAB_TABS has '{name}'") as caught:
+        lay_out(tmp_path, tabs=(name,))
+    assert near in caught.value.hint
 
 
 def test_every_static_text_is_in_the_table(page: LabPage):

@@ -51,6 +51,16 @@ def test_every_tab_with_a_model_has_a_kind_and_one_watch_serves_them_all(
     assert services.slot(CLASSIFIER).serving(timeout=60).revision == revisions[1]
 
 
+def test_a_page_of_one_tab_loads_and_misses_that_tabs_model_alone(
+    make_services: Make, revisions: tuple[str, str]
+):
+    services = make_services(tabs=("classify", "paint"))
+    services.start()
+    assert services.slot(CLASSIFIER).serving(timeout=60).revision == revisions[1]
+    assert services.missing() == (PAINT,)
+    assert [slot.repo.name for slot in services._slots.all()] == [CLASSIFY.repo, PAINT.repo]
+
+
 def test_the_page_comes_alive_when_the_artefact_lands(
     make_services: Make, own_hub: Hub, classifiers: tuple[Path, Path]
 ):
