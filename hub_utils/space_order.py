@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from typing import Any
 
 from hub_utils.bundle import HARDWARE_FLAVORS, Bundle, Hardware
 from hub_utils.connection import Hub
@@ -169,7 +170,7 @@ def _find(repo: RepoId, *, hub: Hub, settings: Settings) -> _Found | None:
     pinned = effective_revision(repo, revisions=settings.revisions)
     try:
         with explained(hub, repo):
-            info = hub.api.repo_info(str(repo), repo_type=repo.type, revision=pinned)
+            info: Any = hub.api.repo_info(str(repo), repo_type=repo.type, revision=pinned)
     except RepoNotFoundError:
         return None
     files = sorted(item.rfilename for item in info.siblings or [])

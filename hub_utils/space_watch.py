@@ -90,8 +90,12 @@ class _Sayings:
         self._repo, self._hub, self._say = repo, hub, say
         self._hidden = [text for text in hidden if text]
         self._stage = ""
-        self._lines: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-        self._readers: set[str] = set()
+        # (log, line); None for a line: nothing more will come of it.
+        self._lines: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
+        self._silent: set[str] = set()  # logs that were asked for and said nothing yet
+        self._ended: set[str] = set()
+        self._asked: set[str] = set()
+        self._final = False  # the last stage is reached
 
     def stage(self, stage: str) -> None:
         """Say it if it is a new one, and read the logs that it may have."""
@@ -100,8 +104,9 @@ class _Sayings:
             self._say(f"stage | {stage}")
         wanted = ["build"] if stage in ("BUILDING", "RUNNING_BUILDING") else ["build", "run"]
         for log in wanted:
-            if log not in self._readers:
-                self._readers.add(log)
+            if log not in self._asked:
+                self._asked.add(log)
+                self._silent.add(log)
                 threading.Thread(target=self._read, args=(log,), daemon=True).start()
 
     def lines(self, seconds: float) -> int:
@@ -112,6 +117,12 @@ class _Sayings:
                 log, line = self._lines.get(timeout=left)
             except queue.Empty:
                 break
+            self._silent.discard(log)
+            if line is None:
+                self._ended.add(log)
+                if self._final and self._ended == self._asked:
+                    break
+                continue
             for text in self._hidden:
                 line = line.replace(text, MASK)
             self._say(f"{log:5} | {line.rstrip()}")
@@ -119,9 +130,12 @@ class _Sayings:
         return count
 
     def rest(self) -> None:
-        """Say what is left, until nothing comes; a running app may go on talking."""
+        """Say what is left: until the logs end, or go quiet; a running app may go on talking."""
+        self._final = True
         for _ in range(MOST_RESTS):
-            if not self.lines(QUIET_S):
+            if self._ended == self._asked and self._lines.empty():
+                return
+            if not self.lines(QUIET_S) and not self._silent:
                 return
 
     def _read(self, log: str) -> None:
@@ -132,4 +146,6 @@ class _Sayings:
             for line in self._hub.api.fetch_space_logs(space, build=log == "build", follow=True):
                 self._lines.put((log, line))
         except (HTTPError, OSError, ValueError):
-            return  # no such log on this Hub, or not for us: the stages tell enough
+            pass  # no such log on this Hub, or not for us: the stages tell enough
+        finally:
+            self._lines.put((log, None))
