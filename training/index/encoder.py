@@ -80,25 +80,18 @@ class Encoder:
         return np.asarray(vectors, np.float32)
 
 
-def load_encoder(
-    folder: Path,
-    *,
-    repo: str | None = None,
-    revision: str | None = None,
-    device: str | None = None,
-) -> Encoder:
+def load_encoder(folder: Path, *, repo: str | None = None, revision: str | None = None) -> Encoder:
     """Open a sentence-transformers model (or any encoder that transformers opens) from a folder."""
     from sentence_transformers import SentenceTransformer
 
     from training.shared.device import probe
 
-    hardware = probe(device)
     model = SentenceTransformer(
         str(folder),
-        device=hardware.device,
+        device=probe().device,
         local_files_only=True,
         model_kwargs={"use_safetensors": True},
     )
     return Encoder(
-        model.eval(), repo=repo or folder.name, revision=revision, bfloat16=hardware.bfloat16
+        model.eval(), repo=repo or folder.name, revision=revision, bfloat16=probe().bfloat16
     )

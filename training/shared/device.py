@@ -46,12 +46,12 @@ class Hardware:
         return torch.bfloat16 if self.bfloat16 else torch.float32
 
 
-@lru_cache(maxsize=2)
-def probe(device: str | None = None) -> Hardware:
-    """Measure this machine, or that device of it, once per process."""
+@lru_cache(maxsize=1)
+def probe() -> Hardware:
+    """Measure this machine once per process."""
     import torch
 
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     single = _gflops(device, torch.float32)
     half = _gflops(device, torch.bfloat16)
     return Hardware(

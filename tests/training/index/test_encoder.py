@@ -12,9 +12,7 @@ from training.index.encoder import BATCH, Encoder, load_encoder
 
 @pytest.fixture(scope="module")
 def encoder(tiny_encoder: Path) -> Encoder:
-    # In float32, whatever this machine is faster in at the moment.
-    loaded = load_encoder(tiny_encoder, repo="lab/tiny", revision="a" * 40)
-    return Encoder(loaded._model, repo="lab/tiny", revision="a" * 40)
+    return load_encoder(tiny_encoder, repo="lab/tiny", revision="a" * 40)
 
 
 def test_vectors_are_those_of_sentence_transformers_in_the_order_given(
@@ -30,15 +28,6 @@ def test_vectors_are_those_of_sentence_transformers_in_the_order_given(
     np.testing.assert_allclose(vectors, theirs, atol=2e-5)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert told == [BATCH, 2 * BATCH, len(texts)]
-
-
-def test_a_device_by_name_is_taken_whatever_torch_says(
-    tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import torch
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert load_encoder(tiny_encoder, device="cpu").encode_query("the moon").any()
 
 
 def test_no_texts_are_no_vectors(encoder: Encoder) -> None:

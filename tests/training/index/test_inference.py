@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from hub_utils.errors import DataError, LabError, RevisionNotFoundError
+from hub_utils.pull import pull
 from hub_utils.push import push_folder
 from tests.training.index.made_index import make_index, sentences
 from training.index import inference
 from training.index.documents import Document
 from training.index.encoder import load_encoder
-from training.index.inference import index_texts, load
+from training.index.inference import index_texts, load, load_pulled
 from training.index.manifest import FILE, write
 from training.index.snippet import snippet
 from training.index.stores.exact import ExactStore
@@ -71,6 +72,18 @@ def test_an_index_opens_by_its_id_and_answers(published, made, encoder, own_cach
     assert len(index) == len(TEXTS)
     assert rows(index) == exact_rows(made, encoder)
     assert index.search("puck", 3).hits
+    index.close()
+
+
+def test_a_device_by_name_is_taken_whatever_torch_says(
+    published, made, encoder, hub, own_cache, monkeypatch
+):
+    import torch
+
+    pulled = pull(hub.repo(published[0], "dataset"), hub=hub)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    index = load_pulled(pulled, store="exact", device="cpu")
+    assert rows(index) == exact_rows(made, encoder)
     index.close()
 
 
