@@ -183,6 +183,22 @@ def test_on_a_cpu_it_asks_for_a_cpu_and_its_torch(deploy, hub):
     assert "torch>=2.8,<2.15" in Path(lines).read_text().splitlines()
 
 
+@pytest.mark.parametrize("bundle", ["lab", "match"])
+def test_what_a_cpu_space_installs_is_what_was_tested_here(bundle, tmp_path):
+    """So that the embedded Hub can run it with the packages that are there."""
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
+    chosen = read_bundle(ROOT / "spaces" / bundle)
+    stage(chosen, tmp_path, project=ROOT, hardware="cpu", decided={})
+    lines = (tmp_path / "requirements.txt").read_text("utf-8").splitlines()
+    wanted = [Requirement(text) for line in lines if (text := line.split("#")[0].strip())]
+    assert {"torch", "torchvision", "open-clip-torch"} <= {item.name for item in wanted}
+    unmet = [str(r) for r in wanted if not r.specifier.contains(metadata.version(r.name))]
+    assert unmet == []
+
+
 def test_other_hardware_is_requested_for_a_space_that_is_there(deploy, hub):
     deploy("--name", "moving-space")
     deploy("--name", "moving-space", "--hardware", "cpu")
