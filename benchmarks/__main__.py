@@ -35,6 +35,7 @@ class Benchmark:
 
 BENCHMARKS = {
     "page": Benchmark("benchmarks.page_start", "Time to a ready page"),
+    "load": Benchmark("benchmarks.load", "The page with 50 clients at once"),
     "hub": Benchmark("benchmarks.hub_throughput", "The embedded Hub: listing, trees, transfers"),
     "classifier-speed": Benchmark("benchmarks.classifier_speed", "Classifier: texts per second"),
     "classifier-quality": Benchmark("benchmarks.classifier_quality", "Classifier: accuracy"),

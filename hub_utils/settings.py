@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 DEFAULT_HUB_ROOT = Path(".lab/hub")
 DEFAULT_PORT = 7860
 DEFAULT_NAMESPACE = "lab"
+DEFAULT_QUEUE = 64
+DEFAULT_UPLOAD_MB = 20
+MAX_COUNT = 100_000
 SEARCH_STORES = ("chroma", "exact", "faiss-flat", "faiss-hnsw", "faiss-ivfpq", "auto")
 
 # Name, default and meaning; what a reader of the README sees, in this order.
@@ -73,6 +76,14 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
         "`0`, in a Space `1`",
         "`1` takes training, publishing and pinning off the page.",
     ),
+    (
+        "LAB_AUTH",
+        "none",
+        "Who may sign in: `name:password`, several with commas, or a file with one a line.",
+    ),
+    ("LAB_QUEUE", "`64`", "How many calls may wait for each model; more are told to come back."),
+    ("LAB_RATE_LIMIT", "`0`, no limit", "Calls a minute that one client may make."),
+    ("LAB_MAX_UPLOAD_MB", "`20`", "The largest file that the page takes, in megabytes."),
 )
 _TEST_NAMES = ("LAB_TEST_TOKEN",)
 _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
@@ -96,6 +107,10 @@ class Settings:
     read_only: bool = False
     space_token: str | None = field(default=None, repr=False)
     in_space: bool = False  # running as a Space of the real Hub
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)  # name → password
+    queue: int = DEFAULT_QUEUE  # waiting calls of each model
+    rate_limit: int = 0  # calls a minute and client; 0: no limit
+    max_upload_mb: int = DEFAULT_UPLOAD_MB
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -118,6 +133,10 @@ class Settings:
             read_only=_flag(env, "LAB_READ_ONLY", default=bool(env.get("SPACE_ID"))),
             space_token=_token(env, "LAB_SPACE_TOKEN"),
             in_space=bool(env.get("SPACE_ID")),
+            users=_users(env),
+            queue=_count(env, "LAB_QUEUE", default=DEFAULT_QUEUE, least=1),
+            rate_limit=_count(env, "LAB_RATE_LIMIT", default=0),
+            max_upload_mb=_count(env, "LAB_MAX_UPLOAD_MB", default=DEFAULT_UPLOAD_MB, least=1),
         )
 
     @staticmethod
@@ -220,6 +239,50 @@ def _port(env: Mapping[str, str]) -> int:
             f"LAB_PORT={value!r} is not a port.", hint="Use a number from 1 to 65535, or 0 for any."
         )
     return int(value)
+
+
+def _count(env: Mapping[str, str], name: str, *, default: int, least: int = 0) -> int:
+    value = env.get(name, "").strip() or str(default)
+    if not value.isascii() or not value.isdigit() or not least <= int(value[:9]) <= MAX_COUNT:
+        raise SettingsError(
+            f"{name}={value!r} is not a number that can be used.",
+            hint=f"Use a whole number from {least} to {MAX_COUNT}.",
+        )
+    return int(value)
+
+
+def _users(env: Mapping[str, str]) -> dict[str, str]:
+    value = env.get("LAB_AUTH", "").strip()
+    if not value:
+        return {}
+    pairs = value.split(",") if ":" in value else _lines(value)
+    users: dict[str, str] = {}
+    for number, pair in enumerate(filter(None, (pair.strip() for pair in pairs)), 1):
+        name, colon, password = (part.strip() for part in pair.partition(":"))
+        if not (name and colon and password) or name in users:
+            # Neither is quoted: what is wrong may be a password.
+            raise SettingsError(
+                f"LAB_AUTH: entry {number} is not name:password, or its name is there twice.",
+                hint="Write it as LAB_AUTH=ada:a-long-password, or one a line in a file.",
+            )
+        users[name] = password
+    if not users:
+        # Not an open page: whoever set LAB_AUTH means to close it.
+        raise SettingsError(
+            "LAB_AUTH names nobody who may sign in.", hint="Add a line such as ada:a-long-password."
+        )
+    return users
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        lines = Path(path).expanduser().read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            "LAB_AUTH is neither name:password nor a file that can be read.",
+            hint="Write it as LAB_AUTH=ada:a-long-password, or give the path of a file.",
+        ) from error
+    return [line for line in lines if not line.lstrip().startswith("#")]
 
 
 def _flag(env: Mapping[str, str], name: str, *, default: bool) -> bool:

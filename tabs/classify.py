@@ -105,7 +105,7 @@ def _connect_ask(services: Services, chosen: Any, ask: _Ask) -> None:
         return _latency(given, language), _words(marked, language)
 
     def on(trigger: Callable[..., Any], **options: Any) -> list[Any]:
-        limits = {"concurrency_limit": 2, "concurrency_id": "model"}
+        limits = {"concurrency_limit": 2, "concurrency_id": "classify"}
         first = trigger(classify, [ask.given, chosen], [ask.scores, last], **limits, **options)
         outputs = [ask.latency, ask.words]
         after = first.success(

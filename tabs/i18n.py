@@ -27,12 +27,34 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "page.error_title": ("This did not work", "没有成功"),
     "page.note_title": ("Note", "提示"),
+    "page.busy_title": ("Busy", "繁忙"),
+    "page.busy": (
+        "The page is busy: {waiting} calls already wait for this model. Nothing is lost; try again in a moment.",
+        "页面繁忙：已有 {waiting} 个请求在等待这个模型。内容没有丢失，请稍后再试。",
+    ),
+    "page.limited": (
+        "You may make {limit} calls a minute. Nothing is lost; the next one is taken in {seconds} s.",
+        "每分钟最多 {limit} 次请求。内容没有丢失，{seconds} 秒后可以继续。",
+    ),
+    "page.too_large": (
+        "What was sent is larger than {limit} MB, the most that this page takes.",
+        "发送的内容超过 {limit} MB，这是本页的上限。",
+    ),
+    "page.not_understood": (
+        "The page cannot make sense of this request. See /?view=api for what it takes.",
+        "无法理解这个请求。可用的接口见 /?view=api。",
+    ),
+    "page.sign_in_slowly": (
+        "Too many attempts to sign in; try again in {seconds} s.",
+        "登录尝试次数过多，请在 {seconds} 秒后再试。",
+    ),
     "tab.classify": ("Classify", "文本分类"),
     "tab.generate": ("Generate", "文本生成"),
     "tab.search": ("Search", "语义搜索"),
     "tab.match": ("Match", "图文匹配"),
     "tab.paint": ("Paint", "画图"),
     "tab.hub": ("Hub", "Hub"),
+    "tab.status": ("Status", "状态"),
     # classify
     "classify.intro": (
         "<h2>What is this text about?</h2><p>A small BERT, fine-tuned here with LoRA, reads the text and says "
@@ -536,6 +558,29 @@ TEXTS: dict[str, tuple[str, str]] = {
     "hub.read_only": (
         "This page is read-only: it serves models and changes nothing.",
         "本页只读：只提供模型，不做更改。",
+    ),
+    # status
+    "status.intro": (
+        "<h2>How is the page doing?</h2><p>Every kind of call since the app started: how many, how they ended and how long "
+        "they took. No text of a reader is kept. Programs read the same at <code>/metrics</code> (Prometheus).</p>",
+        "<h2>页面运行得怎么样？</h2><p>应用启动以来的各类请求：次数、结果和用时。不保存读者的任何文字。"
+        "程序可在 <code>/metrics</code> 读取同样的数据（Prometheus 格式）。</p>",
+    ),
+    "status.none": ("No calls yet.", "还没有请求。"),
+    "status.endpoint": ("Call", "请求"),
+    "status.calls": ("Calls", "次数"),
+    "status.refused": ("Refused", "拒绝"),
+    "status.failed": ("Failed", "失败"),
+    "status.p50": ("p50", "p50"),
+    "status.p95": ("p95", "p95"),
+    "status.waited": ("In the queue, p95", "排队 p95"),
+    "status.up": ("Up for {time}", "已运行 {time}"),
+    "status.memory": ("{mb} MB of memory", "内存 {mb} MB"),
+    "status.queue": ("{n} calls wait", "{n} 个请求在等待"),
+    "status.note": (
+        "Seconds at work, of the newest 500 answers. Refused: a sentence about what was given, or “busy, try again”. "
+        "Failed: unexpected, see the log.",
+        "用时为最近 500 次回答的秒数。拒绝：对输入的提示，或“繁忙，请稍后再试”。失败：意外错误，见日志。",
     ),
     # training
     "job.idle": ("No training runs.", "没有训练在进行。"),

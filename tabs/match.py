@@ -41,7 +41,7 @@ FIND = ("something sweet to eat", "an angry face", "music", "a way to travel", "
 ALIKE = 12  # pictures like one's own
 OWN_TEXTS = 8  # captions of the collection that are matched where nobody wrote a text
 PICKS_S = 5.0  # until a model that arrived shows its pictures
-LIMITS: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "model"}
+LIMITS: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "match"}
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,20 @@ from typing import Any
 import gradio as gr
 
 from hub_utils.errors import LabError
+from tabs.gate import Gate
 from tabs.i18n import translations
 from tabs.language import LanguageMiddleware
+from tabs.queue import LabQueue
+from tabs.rate_limit import RateLimit
 from tabs.services import Services
+from tabs.telemetry import log_calls
 from tabs.theme import STYLE, lab_theme
 from tabs.widgets import text
 
-QUEUE_SIZE = 64  # waiting calls; more are told to come back later
-MAX_UPLOAD = "20mb"
+SESSIONS = (
+    512  # whose choices are kept; a program's every call is one, an open page stays the newest
+)
+CLEAN_EVERY_S, KEEP_FILES_S = 600, 3_600  # uploads, and pictures that were made for somebody
 
 # A pine seal with five dots in a ring: the five models around one loop.
 SEAL = (
@@ -35,7 +41,7 @@ HEADER = (
     '<p class="lab-tagline">{tagline}</p></div><nav class="lab-tools" aria-label="{language}">'
     '<a href="?lang=en" hreflang="en" lang="en">English</a>'
     '<a href="?lang=zh" hreflang="zh" lang="zh">中文</a>'
-    '<button type="button" aria-label="{theme}" title="{theme}" onclick="labTheme()">◐</button>'
+    '<button type="button" class="lab-theme" aria-label="{theme}" title="{theme}">◐</button>'
     "</nav></div>"
 )
 # The choice of light or dark is kept in this browser; Gradio reads it from the address.
@@ -46,10 +52,11 @@ HEAD = """<script>
     here.searchParams.set("__theme", kept);
     history.replaceState(null, "", here);
   }
-  window.labTheme = () => {
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.(".lab-theme")) return;
     const dark = document.body.classList.toggle("dark");
     localStorage.setItem("lab-theme", dark ? "dark" : "light");
-  };
+  });
 })();
 </script><meta name="color-scheme" content="light dark">"""
 
@@ -58,7 +65,11 @@ class LabPage(gr.Blocks):  # type: ignore[misc]
     """Blocks that know their services and how they want to be launched."""
 
     def __init__(self, services: Services) -> None:
-        super().__init__(title="LLM Core Lab", analytics_enabled=False)
+        super().__init__(
+            title="LLM Core Lab",
+            analytics_enabled=False,
+            delete_cache=(CLEAN_EVERY_S, KEEP_FILES_S),
+        )
         self.services = services
 
     def launch(self, *, train_missing: bool = False, **options: Any) -> Any:
@@ -70,6 +81,7 @@ class LabPage(gr.Blocks):  # type: ignore[misc]
             launched = super().launch(**{**self._look(), **options}, prevent_thread_lock=True)
         sys.stdout.write(f"LLM Core Lab is at {self.local_url}  (Ctrl-C ends it)\n")
         sys.stdout.flush()
+        log_calls()
         self.services.start(train_missing=train_missing)
         if block:
             # Not block_thread: it closes the server while pages still listen, which takes 5 s.
@@ -84,21 +96,33 @@ class LabPage(gr.Blocks):  # type: ignore[misc]
         super().close(verbose=verbose)
 
     def _look(self) -> dict[str, Any]:
-        from starlette.middleware import Middleware
-
+        settings = self.services.settings
         return {
-            "server_port": _free_port(self.services.settings.port),
+            "server_port": _free_port(settings.port),
             "quiet": True,
             "theme": lab_theme(),
             "css_paths": STYLE,
             "i18n": gr.I18n(**_translations()),
-            "app_kwargs": {"middleware": [Middleware(LanguageMiddleware, head=HEAD)]},
-            "mcp_server": True,
+            "app_kwargs": {"middleware": self._middleware()},
+            "auth": list(settings.users.items()) or None,
+            "mcp_server": not settings.users,  # its routes do not ask who calls
+            "enable_monitoring": False,  # ours is /metrics
             "footer_links": ["api"],
             "run_history": False,
             "ssr_mode": False,  # the language is set in the page that Python serves
-            "max_file_size": MAX_UPLOAD,
+            "max_file_size": f"{settings.max_upload_mb}mb",
+            "state_session_capacity": SESSIONS,
         }
+
+    def _middleware(self) -> list[Any]:
+        from starlette.middleware import Middleware
+
+        settings = self.services.settings
+        bounds = {"users": settings.users, "max_upload_mb": settings.max_upload_mb}
+        return [
+            Middleware(Gate, telemetry=self.services.telemetry, **bounds),
+            Middleware(LanguageMiddleware, head=HEAD),
+        ]
 
 
 def build_page(services: Services) -> LabPage:
@@ -110,8 +134,19 @@ def build_page(services: Services) -> LabPage:
             for tab in services.tabs:
                 with gr.Tab(text(f"tab.{tab.name}"), id=tab.name):
                     tab.build(services)
-    page.queue(max_size=QUEUE_SIZE, default_concurrency_limit=1)
+    _queue(page)
     return page
+
+
+def _queue(page: LabPage) -> None:
+    settings = page.services.settings
+    page.queue(api_open=False)  # nobody gets past the queue
+    page._queue = LabQueue(
+        page,
+        room=settings.queue,
+        limit=RateLimit(settings.rate_limit),
+        telemetry=page.services.telemetry,
+    )
 
 
 def _free_port(wanted: int) -> int:

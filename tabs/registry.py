@@ -43,6 +43,7 @@ TABS: tuple[Tab, ...] = (
     Tab("match", "tabs.match", repo="emoji-clip", recipe="clip"),
     Tab("paint", "tabs.paint", repo="emoji-painter", recipe="diffusion", goes_on=True),
     Tab("hub", "tabs.hub"),
+    Tab("status", "tabs.status"),
 )
 
 

@@ -25,6 +25,7 @@ from tabs.model_slot import ModelSlot
 from tabs.registry import Tab, shown, tab_named
 from tabs.slots import ModelSlots
 from tabs.stops import Stops
+from tabs.telemetry import Telemetry
 from tabs.training_jobs import TrainingJobs
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Services:
         lab = settings.hub_root.resolve().parent
         self.catalog = Catalog(hub)
         self.jobs = jobs or TrainingJobs(lab / "runs")
-        self.stops = Stops()
+        self.stops, self.telemetry = Stops(), Telemetry()
         self._pins = PinStore(lab / "pins.json")
         self._poke = threading.Event()
         self._slots = ModelSlots(

@@ -15,6 +15,7 @@ from gradio.i18n import I18nData
 from hub_utils.errors import LabError
 from tabs.i18n import say, sentence
 from tabs.language import Language, language_of
+from tabs.telemetry import ended
 
 log = logging.getLogger(__name__)
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}  # events that are not part of the API
@@ -69,8 +70,10 @@ def sentences(handler: Callable[..., Any]) -> Callable[..., Any]:
 def _shown(error: Exception, args: tuple[Any, ...]) -> Exception:
     language = reader(next((a for a in args if isinstance(a, gr.Request)), None))
     if isinstance(error, LabError):
+        ended("refused")
         said = sentence(error, language)
     else:
+        ended("failed")
         log.error("a handler failed", exc_info=error)
         said = say("page.error", language)
     title = say("page.error_title", language)

@@ -77,7 +77,7 @@ def make_commit(tree: bytes, parent: str | None, *, message: str, author: str) -
     commit.tree = ObjectID(tree)
     commit.parents = [ObjectID(parent.encode())] if parent else []
     commit.author = commit.committer = _identity(author)
-    commit.author_time = commit.commit_time = int(time.time())
+    commit.author_time = commit.commit_time = int(time.time())  # noqa: TID251 - a date
     commit.author_timezone = commit.commit_timezone = 0
     commit.encoding = b"UTF-8"
     commit.message = message.encode("utf-8", "replace")

@@ -32,8 +32,14 @@ def test_every_variable_lands_in_its_field():
             "LAB_SPACE_TOKEN": "hf_read",
             "LAB_SEARCH_STORE": "faiss-hnsw",
             "CHROMA_URL": "http://127.0.0.1:8000/",
+            "LAB_AUTH": "ada:long:one, bo:other",
+            "LAB_QUEUE": "8",
+            "LAB_RATE_LIMIT": "30",
+            "LAB_MAX_UPLOAD_MB": "5",
         }
     )
+    assert settings.users == {"ada": "long:one", "bo": "other"}
+    assert (settings.queue, settings.rate_limit, settings.max_upload_mb) == (8, 30, 5)
     assert (settings.search_store, settings.chroma_url) == ("faiss-hnsw", "http://127.0.0.1:8000")
     assert settings.endpoint == "http://127.0.0.1:7861"
     assert settings.token == "hf_secret"
@@ -48,7 +54,10 @@ def test_every_variable_lands_in_its_field():
 
 
 def test_a_token_is_not_in_the_repr():
-    settings = Settings.from_env({"HF_TOKEN": "hf_secret", "LAB_SPACE_TOKEN": "hf_read"})
+    settings = Settings.from_env(
+        {"HF_TOKEN": "hf_secret", "LAB_SPACE_TOKEN": "hf_read", "LAB_AUTH": "ada:pass-of-ada"}
+    )
+    assert "pass-of-ada" not in repr(settings)
     assert "hf_secret" not in repr(settings)
     assert "hf_read" not in repr(settings)
 
@@ -121,3 +130,40 @@ def test_the_table_has_every_variable_that_is_read():
     Settings.from_env(Spy())
     named = {name for name, _, _ in Settings.table()}
     assert named == set(asked) - {"SPACE_ID"}
+
+
+def test_users_can_stand_in_a_file_one_a_line(tmp_path):
+    file = tmp_path / "users.txt"
+    file.write_text("# of the lab\nada:one, with a comma\n\nbo:two\n", "utf-8")
+    users = Settings.from_env({"LAB_AUTH": str(file)}).users
+    assert users == {"ada": "one, with a comma", "bo": "two"}
+
+
+@pytest.mark.parametrize("value", ["ada:", ":secret", "ada:secret,bo", "ada:secret,ada:s2"])
+def test_a_wrong_user_is_a_sentence_without_any_password(value):
+    with pytest.raises(SettingsError, match="LAB_AUTH: entry") as caught:
+        Settings.from_env({"LAB_AUTH": value})
+    assert "secret" not in caught.value.line()
+
+
+def test_a_file_of_users_that_is_not_there_or_empty_lets_nobody_start(tmp_path):
+    with pytest.raises(SettingsError, match="neither name:password nor a file"):
+        Settings.from_env({"LAB_AUTH": str(tmp_path / "none.txt")})
+    (tmp_path / "empty.txt").write_text("# nobody yet\n", "utf-8")
+    with pytest.raises(SettingsError, match="names nobody"):
+        Settings.from_env({"LAB_AUTH": str(tmp_path / "empty.txt")})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAB_QUEUE", "0"),
+        ("LAB_QUEUE", "-1"),
+        ("LAB_RATE_LIMIT", "ten"),
+        ("LAB_MAX_UPLOAD_MB", "1e3"),
+    ],
+)
+def test_a_wrong_limit_names_itself_and_what_may_be_used(name, value):
+    with pytest.raises(SettingsError, match=f"{name}='{value}'") as caught:
+        Settings.from_env({name: value})
+    assert "whole number from" in caught.value.hint

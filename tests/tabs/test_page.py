@@ -68,7 +68,13 @@ def test_slow_events_have_limits_and_the_queue_an_end(page: LabPage):
     assert limits["generate"] == 4
     assert limits["search"] == 4
     assert limits["match"] == limits["find_image"] == limits["paint"] == 2
-    assert page._queue.max_size == 64
+
+
+def test_a_tab_that_is_slow_keeps_no_other_tabs_calls_waiting(page: LabPage):
+    groups = {f.concurrency_id: f for f in page.fns.values() if f.api_visibility != "private"}
+    tabs = {str(f.fn.__module__) for f in groups.values()}
+    assert len(groups) == 6  # a file of texts waits apart from a text
+    assert tabs == {f"tabs.{tab.name}" for tab in TABS if tab.repo} | {"tabs.classify_file"}
 
 
 def test_every_tab_of_the_registry_is_there_in_its_order(page: LabPage):
