@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -271,7 +271,7 @@ def _connect_find(services: Services, chosen: Any, finder: _Find) -> None:
             k: How many pictures, 1 to 60.
         """
         found = find(_served(services, repo), text, int(k))
-        return _shown(found), found
+        return _shown(found), replace(found, hits=[])  # no session keeps pictures
 
     @sentences
     def show_latency(found: Found, request: gr.Request) -> str:

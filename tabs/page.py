@@ -18,6 +18,7 @@ from tabs.language import LanguageMiddleware
 from tabs.queue import LabQueue
 from tabs.rate_limit import RateLimit
 from tabs.services import Services
+from tabs.sessions import LabSessions
 from tabs.telemetry import log_calls
 from tabs.theme import STYLE, lab_theme
 from tabs.widgets import text
@@ -79,6 +80,7 @@ class LabPage(gr.Blocks):  # type: ignore[misc]
             # The chosen model is a State; a tool call by MCP means the default model.
             warnings.filterwarnings("ignore", message="This MCP server includes a tool that has a")
             launched = super().launch(**{**self._look(), **options}, prevent_thread_lock=True)
+        self.app.state_holder = LabSessions(self)
         sys.stdout.write(f"LLM Core Lab is at {self.local_url}  (Ctrl-C ends it)\n")
         sys.stdout.flush()
         log_calls()

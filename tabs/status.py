@@ -78,7 +78,7 @@ def _facts(services: Services, language: Language) -> str:
 
 def _memory(language: Language) -> list[str]:
     try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+        pages = int(Path("/proc/self/statm").read_text("utf-8").split()[1])
     except OSError:  # a system that does not say so
         return []
     import resource

@@ -145,3 +145,21 @@ def test_a_training_can_be_stopped(app: AppProcess, open_page: OpenPage):
     page.get_by_role("button", name="Train again").click()
     page.get_by_role("button", name="Stop the training").click()
     expect(page.locator("#hub-progress")).to_contain_text(re.compile("stopped"))
+
+
+def test_the_status_tab_shows_what_was_called_and_how_the_app_stands(
+    app: AppProcess, open_page: OpenPage
+):
+    page = open_page(app.url)
+    page.get_by_role("tab", name="Status").click()
+    expect(page.locator("#status-facts")).to_contain_text("Up for")
+    expect(page.locator("#status-facts")).to_contain_text("gradio")
+    row = page.locator("#status-calls tr", has_text="/classify")
+    expect(row).to_contain_text("s")
+    before = int(row.locator("td").nth(1).inner_text())
+    page.get_by_role("tab", name="Classify").click()
+    classify(page)
+    page.get_by_role("tab", name="Status").click()
+    expect(row.locator("td").nth(1)).to_have_text(str(before + 1))
+    assert '"endpoint": "/classify", "outcome": "ok"' in app.log()
+    assert "the bank said oil" not in app.log()

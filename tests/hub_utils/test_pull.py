@@ -1,6 +1,9 @@
 """A revision is resolved once and loaded by its commit; with the Hub away the cache serves."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from huggingface_hub import CommitOperationAdd
@@ -14,7 +17,7 @@ from hub_utils.errors import (
 )
 from hub_utils.pull import pull, resolve
 from hub_utils.push import push_folder
-from tests.conftest import start_hub
+from tests.conftest import ROOT, start_hub
 
 
 @pytest.fixture
@@ -53,6 +56,31 @@ def test_only_the_allowed_files_come(cached, repo, folder):
     push_folder(folder, repo, hub=cached, message="Publish")
     pulled = pull(repo, hub=cached, allow=["*.json"])
     assert [path.name for path in pulled.folder.iterdir()] == ["config.json"]
+
+
+def test_two_instances_that_fill_one_cache_at_once_both_have_all_of_it(
+    hub_server, cached, repo, make_folder
+):
+    folder = make_folder("big", size=2_000_000)
+    pushed = push_folder(folder, repo, hub=cached, message="Publish")
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from hub_utils.connection import Hub\nfrom hub_utils.names import RepoId\n"
+        "from hub_utils.pull import pull\n"
+        "hub = Hub(sys.argv[1], None, namespace='lab', embedded=False, cache=Path(sys.argv[2]))\n"
+        "sys.stdin.read()\nprint(pull(RepoId.parse(sys.argv[3]), hub=hub).folder)"
+    )
+    command = [sys.executable, "-c", code, hub_server.endpoint, str(cached.cache), str(repo)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command, cwd=ROOT, **pipes) for _ in range(2)]
+    for process in both:
+        process.stdin.close()  # both are ready to begin
+    folders = {Path(process.stdout.read().strip()) for process in both}
+    assert [process.wait(60) for process in both] == [0, 0]
+    (shared,) = folders
+    assert shared.name == pushed.revision
+    weights = "model.safetensors"
+    assert (shared / weights).read_bytes() == (folder / weights).read_bytes()
 
 
 def test_resolve_gives_the_commit(cached, repo, folder):

@@ -64,7 +64,8 @@ class Small:
 
     def ask(self, name: str, text: str = "hi", **headers: str) -> str:
         """Send a call; the id under which its answer is fetched."""
-        sent = httpx.post(f"{self.url}/{name}", json={"data": [text]}, headers=headers)
+        body = {"data": [text]}
+        sent = httpx.post(f"{self.url}/{name}", json=body, headers=headers, timeout=GO)
         return str(sent.raise_for_status().json()["event_id"])
 
     def answer(self, name: str, event: str) -> tuple[str, Any]:
