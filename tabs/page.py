@@ -120,9 +120,13 @@ class LabPage(gr.Blocks):  # type: ignore[misc]
         from starlette.middleware import Middleware
 
         settings = self.services.settings
-        bounds = {"users": settings.users, "max_upload_mb": settings.max_upload_mb}
         return [
-            Middleware(Gate, telemetry=self.services.telemetry, **bounds),
+            Middleware(
+                Gate,
+                telemetry=self.services.telemetry,
+                users=settings.users,
+                max_upload_mb=settings.max_upload_mb,
+            ),
             Middleware(LanguageMiddleware, head=HEAD),
         ]
 
@@ -132,7 +136,7 @@ def build_page(services: Services) -> LabPage:
     page = LabPage(services)
     with page:
         gr.HTML(text("page.header"))
-        with gr.Tabs():
+        with gr.Tabs(overflow_behavior="wrap"):  # on a phone too, every tab is in sight
             for tab in services.tabs:
                 with gr.Tab(text(f"tab.{tab.name}"), id=tab.name):
                     tab.build(services)

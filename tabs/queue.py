@@ -50,7 +50,7 @@ class LabQueue(Queue):  # type: ignore[misc]
         self._room, self._limit, self._telemetry = room, limit, telemetry
         self.ANALYTICS_MAX_EVENTS = KEPT_RECORDS
         # Gradio forgets the session that came first, even while it waits for its answer.
-        self.pending_messages_per_session = {}
+        self.pending_messages_per_session: dict[str, asyncio.Queue[Any]] = {}
         telemetry.waiting = self.waiting
 
     def waiting(self) -> dict[str, int]:

@@ -81,13 +81,15 @@ class Telemetry:
         self._lock = threading.Lock()
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        here, endpoint = {"registry": self._registry}, ["endpoint"]
-        self._calls = Counter("lab_calls", "Calls that ended.", ["endpoint", "outcome"], **here)
+        registry, endpoint = self._registry, ["endpoint"]
+        self._calls = Counter(
+            "lab_calls", "Calls that ended.", ["endpoint", "outcome"], registry=registry
+        )
         self._worked = Histogram(
-            "lab_call_seconds", "Work on a call.", endpoint, buckets=SECONDS, **here
+            "lab_call_seconds", "Work on a call.", endpoint, buckets=SECONDS, registry=registry
         )
         self._waited = Histogram(
-            "lab_call_wait_seconds", "A call in the queue.", endpoint, buckets=SECONDS, **here
+            "lab_call_wait_seconds", "In the queue.", endpoint, buckets=SECONDS, registry=registry
         )
         self._add_gauges()
 
