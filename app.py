@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tabs.page import LabPage
 
 # What Gradio imports anyway and what does not read the Hub's address: loaded while the Hub starts.
-BESIDE_THE_HUB = ("fastapi", "pandas", "PIL.Image", "mcp")
+BESIDE_THE_HUB = ("fastapi", "pandas", "PIL.Image", "mcp", "prometheus_client")
 
 
 def build_app(settings: Settings) -> LabPage:
