@@ -76,11 +76,14 @@ class Gate:
         try:
             await self.app(scope, body.receive, answer.send)
         except Exception as error:
-            if answer.started:
-                raise
+            if answer.started and not answer.events:
+                raise  # the client sees that something is missing
             # A handler's errors are answered by the queue; this was a request that fits no route.
             log.warning("%s %s: %s", scope["method"], scope["path"], type(error).__name__)
-            await answer.say(400, "page.not_understood")
+            if answer.started:  # the last event says what was wrong, such as an unknown call
+                await answer.send({"type": "http.response.body", "body": b""})
+            else:
+                await answer.say(400, "page.not_understood")
 
     def _refusal(self, scope: Scope, answer: _Answer) -> tuple[int, str, float] | None:
         path = scope["path"]
@@ -112,12 +115,14 @@ class _Answer:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        self.started, self._send = False, send
+        self.started, self.events, self._send = False, False, send
 
     async def send(self, message: Message) -> None:
         """Pass a message on, the first with the headers that every answer has."""
         if message["type"] == "http.response.start":
             self.started = True
+            kinds = [value for name, value in message.get("headers", []) if name == b"content-type"]
+            self.events = any(kind.startswith(b"text/event-stream") for kind in kinds)
             message = {**message, "headers": [*message.get("headers", []), *HEADERS]}
         await self._send(message)
 

@@ -33,7 +33,13 @@ WORDS = (
 )
 SEGMENTS = st.sampled_from(WORDS.split()) | st.text("aé/%?#. -_\x7f", min_size=1, max_size=8)
 PATHS = st.lists(SEGMENTS, max_size=8).map(lambda parts: "/" + "/".join(parts))
-LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
 JSON = st.recursive(
     LEAVES,
     lambda inner: (

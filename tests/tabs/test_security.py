@@ -135,6 +135,13 @@ def test_an_upload_keeps_no_path_and_is_bounded(page: LabPage, http: httpx.Clien
     assert http.post("/gradio_api/upload", files=many).status_code == 413
 
 
+def test_a_call_that_is_not_there_ends_with_an_event_not_with_a_broken_connection(
+    http: httpx.Client,
+):
+    answer = http.get("/gradio_api/call/classify/nobodys")
+    assert answer.text.startswith("event: error")
+
+
 def test_the_metrics_of_the_page_are_there(http: httpx.Client):
     sent = http.post("/gradio_api/call/classify", json={"data": ["hello"]}).json()
     assert "does not answer" in http.get(f"/gradio_api/call/classify/{sent['event_id']}").text
