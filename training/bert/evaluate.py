@@ -12,7 +12,7 @@ import numpy as np
 
 from training.bert import model as models
 from training.bert.data import Corpus, tokenize
-from training.bert.quantized import quantized_if_faster
+from training.bert.quantized import rounded_if_faster
 from training.bert.scoring import Report, logits_of
 from training.shared.pictures import draw_curve, save_pictures
 from training.shared.tables import Examples
@@ -66,7 +66,7 @@ def evaluate(
     start = time.perf_counter()
     network = models.runner(model).eval()
     tokens = tokenize(corpus.held_out.texts, tokenizer, max_tokens=max_tokens)
-    logits = logits_of(network, tokens, rounded=quantized_if_faster(network), report=report)
+    logits = logits_of(network, tokens, rounded=rounded_if_faster(network), report=report)
     seconds = time.perf_counter() - start
     numbers = {name: number for number, name in enumerate(corpus.labels)}
     truth = np.array([numbers[label] for label in corpus.held_out.labels])

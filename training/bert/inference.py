@@ -25,7 +25,7 @@ class Classifier:
         self, model: Any, tokenizer: Any, *, repo: str, revision: str | None, away: bool = False
     ) -> None:
         from training.bert.model import runner
-        from training.bert.quantized import quantized_if_faster
+        from training.bert.quantized import rounded_if_faster
 
         self.repo, self.revision, self.away = repo, revision, away
         self.labels = tuple(model.config.id2label[n] for n in range(model.config.num_labels))
@@ -33,7 +33,7 @@ class Classifier:
         self._tokenizer = tokenizer
         self._network = runner(model).eval()
         # Rounded products may move a probability by hundredths; labels stay (scoring.py).
-        self._rounded = quantized_if_faster(self._network)
+        self._rounded = rounded_if_faster(self._network)
 
     def classify(
         self, texts: Sequence[str], *, progress: Report | None = None

@@ -55,14 +55,15 @@ def logits_of(
 ) -> Tensor:
     """(texts, labels) float32 logits of every text.
 
-    bfloat16: None asks the hardware. rounded: an 8-bit copy of the model to use instead.
+    bfloat16: None asks the hardware. rounded: a copy of the model in bfloat16 or with 8-bit
+    products to use instead.
     """
     fast = rounded is None and (probe().bfloat16 if bfloat16 is None else bfloat16)
     first = model if rounded is None else rounded
     logits = _logits(first, tokens, np.arange(len(tokens)), bfloat16=fast, report=report)
     if fast or rounded is not None:
         best = logits.topk(2).values
-        margin = UNSURE_BFLOAT16 if fast else UNSURE_INT8
+        margin = UNSURE_BFLOAT16 if fast or _in_bfloat16(rounded) else UNSURE_INT8
         unsure = (best[:, 0] - best[:, 1] < margin).nonzero().squeeze(1)
         if len(unsure):
             logits[unsure] = _logits(model, tokens, unsure.numpy(), bfloat16=False)
@@ -82,6 +83,10 @@ def hidden_of(model: Any, tokens: Tokens, *, stop: int, report: Report | None = 
     for done, part in _map(model, tokens, rows, work, bfloat16=probe().bfloat16, report=report):
         kept[torch.from_numpy(token_rows(tokens, done))] = part
     return kept
+
+
+def _in_bfloat16(model: Any) -> bool:
+    return bool(next(model.parameters()).dtype == torch.bfloat16)
 
 
 def autocast(device: str, *, bfloat16: bool) -> torch.autocast | nullcontext[None]:

@@ -26,7 +26,7 @@ from training.bert.config import TrainConfig
 from training.bert.data import Corpus, Tokens, class_weights, tokenize
 from training.bert.gradients import Feed
 from training.bert.plan import choose_frozen
-from training.bert.quantized import quantized_if_faster
+from training.bert.quantized import rounded_if_faster
 from training.bert.scoring import hidden_of
 from training.shared import checkpoint, seed
 from training.shared.device import Hardware, probe
@@ -182,7 +182,7 @@ def _features(
         progress.update(step=done, steps=total, loss=None, seconds_left=None, message=message)
 
     if in_seconds:
-        network = quantized_if_faster(network) or network
+        network = rounded_if_faster(network) or network
     return hidden_of(network.eval(), tokens, stop=frozen, report=report)
 
 

@@ -15,6 +15,7 @@ from training.diffusion.augment import moved
 from training.diffusion.config import TrainConfig
 from training.diffusion.model import components_in
 from training.diffusion.replicas import Replicas
+from training.shared.device import probe
 from training.shared.muon_adamw import MuonAdamW
 from training.shared.schedule import Budget, one_cycle
 
@@ -52,16 +53,19 @@ class DecoderRun:
         latents = latents + NOISE * torch.randn(latents.shape, generator=generator)
         count = len(self._replicas)
         pieces = list(zip(latents.chunk(count), pictures.chunk(count), strict=True))
-        loss = self._replicas.backward(pieces, partial(_loss, whole=len(pictures)))
+        loss = self._replicas.backward(
+            pieces, partial(_loss, whole=len(pictures), bfloat16=probe().bfloat16)
+        )
         self.optimizer.step(one_cycle(self.used))
         self.step += 1
         return loss
 
 
-def _loss(decoder: Any, piece: tuple[Tensor, Tensor], *, whole: int) -> Tensor:
+def _loss(decoder: Any, piece: tuple[Tensor, Tensor], *, whole: int, bfloat16: bool) -> Tensor:
     latents, pictures = piece
-    drawn = decoder(latents.contiguous(memory_format=torch.channels_last))
-    return distance(drawn, pictures) * (len(pictures) / whole)
+    with torch.autocast(latents.device.type, torch.bfloat16, enabled=bfloat16):
+        drawn = decoder(latents.contiguous(memory_format=torch.channels_last))
+    return distance(drawn.float(), pictures) * (len(pictures) / whole)
 
 
 def distance(drawn: Tensor, pictures: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from training.diffusion.replicas import Replicas
 from training.shared import checkpoint, seed
 from training.shared.captioned import Pictures
 from training.shared.checkpoint import Checkpoint
-from training.shared.device import one_thread_each
+from training.shared.device import one_thread_each, probe
 from training.shared.muon_adamw import MuonAdamW
 from training.shared.progress import Progress
 from training.shared.schedule import Budget, one_cycle
@@ -178,11 +178,17 @@ class NoisyBatch:
         return [NoisyBatch(*some) for some in zip(*(p.chunk(count) for p in parts), strict=True)]
 
 
-def denoising_loss(denoiser: Any, batch: NoisyBatch, *, whole: int) -> Tensor:
-    """Mean squared error of the predicted v, as a share of that of `whole` pictures."""
+def denoising_loss(
+    denoiser: Any, batch: NoisyBatch, *, whole: int, bfloat16: bool = False
+) -> Tensor:
+    """Mean squared error of the predicted v, as a share of that of `whole` pictures.
+
+    bfloat16: of the products.
+    """
     noisy = batch.noisy.contiguous(memory_format=torch.channels_last)
-    found = denoiser(noisy, batch.times, batch.prompts, return_dict=False)[0]
-    return functional.mse_loss(found, batch.wanted) * (len(batch.times) / whole)
+    with torch.autocast(noisy.device.type, torch.bfloat16, enabled=bfloat16):
+        found = denoiser(noisy, batch.times, batch.prompts, return_dict=False)[0]
+    return functional.mse_loss(found.float(), batch.wanted) * (len(batch.times) / whole)
 
 
 def with_noise(
@@ -290,7 +296,8 @@ def _fit(
             noisier=config.noisier,
         )
         loss = replicas.backward(
-            batch.pieces(len(replicas)), partial(denoising_loss, whole=len(rows))
+            batch.pieces(len(replicas)),
+            partial(denoising_loss, whole=len(rows), bfloat16=probe().bfloat16),
         )
         run.optimizer.step(one_cycle(run.used))
         run.step += 1

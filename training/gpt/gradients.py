@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 PIECE_TOKENS = 1024  # of one forward and backward pass on a core
+# From this width on products in bfloat16 save more than the casts around them cost. Measured on a
+# CPU with AMX: 27.7k tokens/s fused against 20.0k at width 128, 6.1k against 6.9k at 192.
+AUTOCAST_WIDTH = 192
 
 Pieces = Sequence[np.ndarray]  # of (b, t + 1) tokens
 Run = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # `map`, or that of a pool
@@ -132,7 +135,7 @@ def _pool(config: TrainConfig, accelerator: Accelerator) -> ThreadPoolExecutor |
 
 def _fused(model: MiniGPT, hardware: Hardware, count: int) -> Passes | None:
     """The compiled passes, ready to run; None where they cannot run or do not compute the same."""
-    if hardware.device != "cpu" or hardware.bfloat16:
+    if hardware.device != "cpu" or (hardware.bfloat16 and model.config.width >= AUTOCAST_WIDTH):
         return None
     try:
         from training.gpt.fused import FusedPasses, supports

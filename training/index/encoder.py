@@ -6,7 +6,9 @@ vectors = encoder.encode(["First passage …", "Second passage …"])     # (2, 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from training.shared.workers import map_on_cores
 
 BATCH = 16  # texts
+HALF_BATCH = 8  # texts in bfloat16: what is between two products has to stay in the core's cache
 Report = Callable[[int], None]  # hears how many texts are done
 
 
@@ -24,14 +27,16 @@ class Encoder:
     def __init__(
         self, model: Any, *, repo: str, revision: str | None, bfloat16: bool = False
     ) -> None:
-        """bfloat16: of passages' products; queries, one at a time, stay in float32."""
+        """bfloat16: a second copy of the weights encodes passages; queries stay in float32."""
         self.repo, self.revision = repo, revision
         self.dimension = int(model.get_embedding_dimension())
         self.max_tokens = int(model.max_seq_length or 512)
         self.tokenizer = model.tokenizer
         self.normalized = True
         self.notice: str | None = None
-        self._model, self._bfloat16 = model, bfloat16
+        self._model = model
+        self._batch = HALF_BATCH if bfloat16 else BATCH
+        self._half = bfloat16
 
     def encode(self, texts: Sequence[str], *, report: Report | None = None) -> np.ndarray:
         """(n, d) float32 vectors of passages, in their order.
@@ -40,11 +45,11 @@ class Encoder:
         """
         vectors = np.empty((len(texts), self.dimension), np.float32)
         order = np.argsort([-len(text) for text in texts], kind="stable")
-        batches = [order[at : at + BATCH] for at in range(0, len(order), BATCH)]
-        done = 0
+        batches = [order[at : at + self._batch] for at in range(0, len(order), self._batch)]
+        model, done = self._for_passages, 0
 
         def run(rows: np.ndarray) -> np.ndarray:
-            return self._vectors([texts[row] for row in rows])
+            return _vectors(model, [texts[row] for row in rows])
 
         found = map_on_cores(run, batches, device=self._device)
         for rows, piece in zip(batches, found, strict=True):
@@ -58,14 +63,12 @@ class Encoder:
     def _device(self) -> str:
         return str(self._model.device.type)
 
-    def _vectors(self, texts: list[str]) -> np.ndarray:
+    @cached_property
+    def _for_passages(self) -> Any:
+        """The model, or its copy with weights in bfloat16: a cast in every product would cost."""
         import torch
 
-        with torch.autocast(self._device, torch.bfloat16, enabled=self._bfloat16):
-            found = self._model.encode_document(
-                texts, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
-            )
-        return np.asarray(found, np.float32)
+        return copy.deepcopy(self._model).to(torch.bfloat16) if self._half else self._model
 
     def encode_query(self, text: str) -> np.ndarray:
         """(d,) float32 vector of a question."""
@@ -95,3 +98,14 @@ def load_encoder(folder: Path, *, repo: str | None = None, revision: str | None 
     return Encoder(
         model.eval(), repo=repo or folder.name, revision=revision, bfloat16=probe().bfloat16
     )
+
+
+def _vectors(model: Any, texts: list[str]) -> np.ndarray:
+    """(n, d) float32 vectors of length 1 of a batch of passages."""
+    import torch
+
+    found = model.encode_document(
+        texts, batch_size=len(texts), show_progress_bar=False, convert_to_tensor=True
+    )
+    normalized = torch.nn.functional.normalize(found.float(), dim=1)
+    return np.asarray(normalized.cpu(), np.float32)

@@ -45,9 +45,13 @@ class Muon:
         learning_rate: float,
         momentum: float = 0.9,
         decay: float = 0.0,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        """learning_rate: at its peak, the spectral norm of a step. decay: of weights, per rate."""
-        self._weights = list(weights)
+        """learning_rate: at its peak, the spectral norm of a step. decay: of weights, per rate.
+
+        dtype: of the products that make a step orthogonal; bfloat16 is exact enough for them.
+        """
+        self._weights, self._dtype = list(weights), dtype
         self._rate, self._momentum, self._decay = learning_rate, momentum, decay
         self.momenta = [torch.zeros_like(weight) for weight in self._weights]
 
@@ -63,7 +67,8 @@ class Muon:
             update = weight.grad.add(momentum, alpha=self._momentum).reshape(len(weight), -1)
             alike.setdefault((update.shape[0], update.shape[1]), []).append((weight, update))
         for (rows, columns), pairs in alike.items():
-            steps = orthogonalized(torch.stack([update for _, update in pairs]))
+            updates = torch.stack([update for _, update in pairs])
+            steps = orthogonalized(updates.to(self._dtype)).to(updates.dtype)
             steps = steps * max(1.0, rows / columns) ** 0.5
             for (weight, _), step in zip(pairs, steps, strict=True):
                 weight.mul_(1 - rate * self._decay)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from training.shared.device import cores
+from training.shared.device import cores, probe
 from training.shared.muon import Muon
 from training.shared.workers import map_on_cores
 
@@ -28,7 +28,11 @@ class MuonAdamW:
         self._weights, self._others = [*matrices, *others], list(others)
         places = _even_shares(matrices, cores())
         self._shares = [
-            Muon([matrices[place] for place in share], learning_rate=matrix_rate)
+            Muon(
+                [matrices[place] for place in share],
+                learning_rate=matrix_rate,
+                dtype=probe().dtype,
+            )
             for share in places
         ]
         momenta = {

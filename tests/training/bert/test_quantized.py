@@ -7,7 +7,7 @@ from training.bert.config import TrainConfig
 from training.bert.data import tokenize
 from training.bert.inference import load
 from training.bert.model import build, runner
-from training.bert.quantized import Int8Linear, quantized
+from training.bert.quantized import Int8Linear, halved, quantized
 from training.bert.scoring import UNSURE_INT8, logits_of
 
 
@@ -32,6 +32,18 @@ def test_labels_are_those_of_float32_though_the_products_are_rounded(finished):
     best = alone.topk(2).values
     unsure = best[:, 0] - best[:, 1] < UNSURE_INT8
     torch.testing.assert_close(served[unsure], exact[unsure], atol=1e-5, rtol=0)
+
+
+def test_labels_of_the_copy_in_bfloat16_are_those_of_float32(finished):
+    classifier = load(finished[0] / "repository")
+    examples = make_examples(200, seed=31)
+    tokens = tokenize(examples.texts, classifier._tokenizer, max_tokens=64)
+    exact = logits_of(classifier._network, tokens, bfloat16=False)
+    twin = halved(classifier._network)
+    served = logits_of(classifier._network, tokens, rounded=twin)
+    assert torch.equal(served.argmax(1), exact.argmax(1))
+    assert not torch.equal(logits_of(twin, tokens, bfloat16=False), exact)
+    assert torch.equal(logits_of(classifier._network, tokens, bfloat16=False), exact)
 
 
 def test_the_copy_leaves_the_model_as_it_was_and_shares_its_embeddings(encoder):
