@@ -12,6 +12,7 @@ from typing import NamedTuple, NoReturn
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,6 +24,7 @@ from . import (
     routes_git,
     routes_lfs,
     routes_repos,
+    routes_space_logs,
     routes_spaces,
 )
 from .call import MAX_JSON_BYTES, Call, Handler, endpoint
@@ -66,6 +68,8 @@ TABLE = (
     Row("GET POST DELETE", "/api/spaces/{id}/variables", routes_spaces.variables),
     Row("GET POST DELETE", "/api/spaces/{id}/secrets", routes_spaces.secrets),
     Row("GET", "/api/spaces/{id}/runtime", routes_spaces.runtime),
+    Row("GET", "/api/spaces/{id}/host", routes_spaces.host),
+    Row("GET", "/api/spaces/{id}/logs/{kind}", routes_space_logs.logs),
     Row("POST", "/api/spaces/{id}/pause", routes_spaces.pause),
     Row("POST", "/api/spaces/{id}/restart", routes_spaces.restart),
     Row("POST", "/api/spaces/{id}/sleeptime", routes_spaces.sleep_time),
@@ -130,17 +134,21 @@ def build_app(state: HubState) -> FastAPI:
         *page_routes(state),
     ]
     app = FastAPI(
-        title="Embedded Hub", openapi_url=None, routes=list(routes), lifespan=_more_threads
+        title="Embedded Hub",
+        openapi_url=None,
+        routes=list(routes),
+        lifespan=lambda _: _while_serving(state),
     )
     app.add_middleware(RawPath)
     return app
 
 
 @asynccontextmanager
-async def _more_threads(_app: FastAPI) -> AsyncIterator[None]:
+async def _while_serving(state: HubState) -> AsyncIterator[None]:
     """Requests that wait for a seed hold a thread each; leave enough for the others."""
     current_default_thread_limiter().total_tokens = THREADS
     yield
+    await run_in_threadpool(state.spaces.close)
 
 
 class RawPath:

@@ -130,7 +130,7 @@ def _space(visit: Visit, at: views.At) -> Mapping[str, Any]:
     settings = visit.state.store.settings(at.record.key)
     files = [entry.path for entry in visit.state.store.tree(at.record.key, at.sha)]
     return {
-        "stage": runtime_shape(settings, files)["stage"],
+        "stage": runtime_shape(settings, files, visit.state.spaces.facts(at.record.key))["stage"],
         "hardware": settings.space.hardware,
         "variables": sorted(settings.space.variables),
         "secrets": sorted(settings.space.secrets) if visit.signed_in else [],

@@ -59,6 +59,16 @@ class RepoRecord:
 
 
 @dataclass(frozen=True)
+class SpaceFacts:
+    """How a Space that runs, or ran, stands; `url` while it answers."""
+
+    stage: str  # one of huggingface_hub's SpaceStage
+    message: str = ""  # what went wrong
+    url: str = ""
+    revision: str = ""  # the commit that runs
+
+
+@dataclass(frozen=True)
 class LfsRef:
     """Contents in the LFS store; sizes in bytes, `pointer_size` being that of the git blob."""
 

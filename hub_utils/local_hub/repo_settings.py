@@ -1,7 +1,7 @@
 """What git does not hold about a repository, in `hub.json` beside its objects: durable, atomic.
 
-A Space's secrets are kept by name only. The embedded Hub runs no Space, so no value is needed, and
-what is not stored cannot leak.
+A Space's secrets are kept by name only: what is not stored cannot leak. Their values live in the
+Hub's memory, for the Spaces that it runs (`space_runner.py`).
 """
 
 from __future__ import annotations

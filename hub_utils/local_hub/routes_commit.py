@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from .call import Call
 from .errors import BadRequest, EntryNotFound, NotSupported
+from .git_objects import BRANCHES
 from .paths import check_path, shown
 from .payload import parse_commit
 from .records import Entry, RepoKey
@@ -65,6 +66,8 @@ def commit(call: Call) -> Response:
         author=call.state.user,
         parent=request.parent,
     )
+    if key.type == "space" and call.param("rev").removeprefix(BRANCHES) == "main":
+        call.state.spaces.changed(key, endpoint=call.endpoint)
     url = f"{call.endpoint}/{key.url_path}/commit/{oid}"
     return json_response({"success": True, "commitOid": oid, "commitUrl": url, "hookOutput": ""})
 

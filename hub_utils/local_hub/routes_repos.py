@@ -13,7 +13,7 @@ from .errors import BadRequest, NotFound, RepoExists
 from .paths import repo_key, shown
 from .records import REPO_TYPES, ListQuery, RepoKey, RepoRecord, RepoType, SortKey
 from .repo_settings import RepoSettings
-from .routes_spaces import space_settings
+from .routes_spaces import app_url, keep_secrets, space_settings
 from .shapes import json_response, moment, paged, repo_shape, runtime_shape, siblings
 from .weight_facts import count_parameters
 
@@ -45,13 +45,17 @@ def create(call: Call) -> Response:
     if key.type == "space":
         space = space_settings(body)
         call.state.store.update_settings(key, lambda now: replace(now, space=space))
+        keep_secrets(call, key, body)
     return json_response(url)
 
 
 def delete(call: Call) -> Response:
     """DELETE /api/repos/delete."""
     call.require_owner()
-    call.state.store.delete_repo(_body_key(call, call.json()))
+    key = _body_key(call, call.json())
+    call.state.store.delete_repo(key)
+    if key.type == "space":
+        call.state.spaces.forget(key)
     return json_response({})
 
 
@@ -62,6 +66,8 @@ def move(call: Call) -> Response:
     kind = str(body.get("type") or "model")
     old, new = (_parse_id(kind, str(body.get(name))) for name in ("fromRepo", "toRepo"))
     call.state.store.move_repo(old, new)
+    if old.type == "space":
+        call.state.spaces.forget(old)
     return json_response({"url": f"{call.endpoint}/{new.url_path}"})
 
 
@@ -142,8 +148,8 @@ def info(call: Call) -> Response:
         shape["safetensors"] = count_parameters(entries, store.stored_path)
     if key.type == "space":
         names = [entry.path for entry in entries]
-        shape["runtime"] = runtime_shape(store.settings(key), names)
-        shape["host"] = f"{call.endpoint}/{key.url_path}"
+        shape["runtime"] = runtime_shape(store.settings(key), names, call.state.spaces.facts(key))
+        shape["host"] = app_url(call, key)
         shape["subdomain"] = key.id.replace("/", "-").lower()
     if call.flag("securityStatus"):
         shape["securityRepoStatus"] = {"scansDone": False, "filesWithIssues": []}
@@ -179,7 +185,9 @@ def _listed(call: Call, record: RepoRecord) -> dict[str, Any]:
         shape["siblings"] = siblings(entries, blobs=False)
     if "runtime" in names and record.key.type == "space":
         settings = call.state.store.settings(record.key)
-        shape["runtime"] = runtime_shape(settings, ())
+        names_there = [entry.path for entry in call.state.store.tree(record.key, record.sha)]
+        facts = call.state.spaces.facts(record.key)
+        shape["runtime"] = runtime_shape(settings, names_there, facts)
     return _expanded(shape, names)
 
 

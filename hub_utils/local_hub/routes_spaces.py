@@ -1,4 +1,4 @@
-"""A Space's variables, secrets and runtime. States are kept; nothing is run."""
+"""A Space's variables, secrets and runtime: what is asked for here, `space_runner` does."""
 
 from __future__ import annotations
 
@@ -39,12 +39,22 @@ def runtime(call: Call) -> Response:
 
 def pause(call: Call) -> Response:
     """POST /api/spaces/ID/pause."""
-    return _change(call, lambda space: replace(space, paused=True))
+    answer = _change(call, lambda space: replace(space, paused=True))
+    call.state.spaces.stop(call.key)
+    return answer
 
 
 def restart(call: Call) -> Response:
-    """POST /api/spaces/ID/restart."""
-    return _change(call, lambda space: replace(space, paused=False))
+    """POST /api/spaces/ID/restart: on this Hub also what makes a Space run at all."""
+    key = call.writable()
+    settings = call.state.store.settings(key)
+    if settings.sdk == "static":
+        raise BadRequest("A static Space is always running; make it private to hide it.")
+    call.state.store.update_settings(
+        key, lambda now: replace(now, space=replace(now.space, paused=False))
+    )
+    call.state.spaces.run(key, endpoint=call.endpoint, anew=call.flag("factory"))
+    return _runtime(call, key)
 
 
 def sleep_time(call: Call) -> Response:
@@ -86,6 +96,24 @@ def space_settings(
     return _with_hardware(replace(before, **pairs), body, "hardware")
 
 
+def keep_secrets(call: Call, key: RepoKey, body: Mapping[str, Any]) -> None:
+    """Remember the values of the secrets in the body that creates a Space."""
+    for item in body.get("secrets") or []:
+        if isinstance(item, dict):
+            call.state.spaces.keep_secret(key, _name(item), item.get("value"))
+
+
+def host(call: Call) -> Response:
+    """GET /api/spaces/ID/host: where its app answers, or its page while there is none."""
+    return json_response({"host": app_url(call, call.readable().key)})
+
+
+def app_url(call: Call, key: RepoKey) -> str:
+    """The address of a Space's app; that of its page while it does not run."""
+    facts = call.state.spaces.facts(key)
+    return facts.url if facts and facts.url else f"{call.endpoint}/{key.url_path}"
+
+
 def _pairs(call: Call, kind: str) -> Response:
     key = call.writable()  # names alone say too much to strangers
     if call.request.method != "GET":
@@ -102,6 +130,9 @@ def _pairs(call: Call, kind: str) -> Response:
             return replace(now, space=replace(now.space, **changed))
 
         call.state.store.update_settings(key, change)
+        if kind == "secrets":
+            call.state.spaces.keep_secret(key, name, item.get("value"))
+        call.state.spaces.changed(key, endpoint=call.endpoint)
     return json_response(getattr(call.state.store.settings(key).space, kind))
 
 
@@ -113,7 +144,8 @@ def _change(call: Call, change: Callable[[SpaceSettings], SpaceSettings]) -> Res
 
 def _runtime(call: Call, key: RepoKey) -> Response:
     names = [entry.path for entry in call.state.store.tree(key, "main")]
-    return json_response(runtime_shape(call.state.store.settings(key), names))
+    facts = call.state.spaces.facts(key)
+    return json_response(runtime_shape(call.state.store.settings(key), names, facts))
 
 
 def _stored(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:

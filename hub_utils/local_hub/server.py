@@ -107,6 +107,7 @@ def _run(options: ServeOptions, endpoint: str, token: str, listener: socket.sock
         timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
+    state.spaces.ending = lambda: server.should_exit
     if options.while_used:
         _when_unused(options.root, lambda: setattr(server, "should_exit", True))
     server.run(sockets=[listener])

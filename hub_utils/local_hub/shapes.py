@@ -11,7 +11,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .records import CommitInfo, Entry, Ref, RepoRecord
+from .records import CommitInfo, Entry, Ref, RepoRecord, SpaceFacts
 from .repo_settings import RepoSettings
 
 APP_FILES = ("app.py", "Dockerfile", "index.html", "streamlit_app.py")
@@ -132,19 +132,37 @@ def ref_shape(ref: Ref) -> dict[str, str]:
     return {"name": ref.name, "ref": ref.ref, "targetCommit": ref.target}
 
 
-def runtime_shape(settings: RepoSettings, files: Sequence[str]) -> dict[str, Any]:
-    """A Space's runtime. The embedded Hub keeps the states but runs nothing."""
-    space = settings.space
-    stage = "RUNNING" if any(name in APP_FILES for name in files) else "NO_APP_FILE"
-    hardware = {"current": None if stage == "NO_APP_FILE" else space.hardware}
-    return {
-        "stage": "PAUSED" if space.paused else stage,
-        "hardware": hardware | {"requested": space.hardware},
+def runtime_shape(
+    settings: RepoSettings, files: Sequence[str], facts: SpaceFacts | None
+) -> dict[str, Any]:
+    """A Space's runtime; `facts` of None: it does not run here, nor did since the Hub started."""
+    space, stage = settings.space, _stage(settings, files, facts)
+    shape: dict[str, Any] = {
+        "stage": stage,
+        "hardware": {
+            "current": None if stage == "NO_APP_FILE" else space.hardware,
+            "requested": space.hardware,
+        },
         "storage": None,
         "gcTimeout": space.sleep_seconds,
-        "replicas": {"current": 0, "requested": 1},
+        "replicas": {"current": int(stage == "RUNNING"), "requested": 1},
         "devMode": False,
     }
+    if facts and stage == facts.stage:
+        shape["sha"] = facts.revision or None
+        if facts.message:
+            shape["errorMessage"] = facts.message
+    return shape
+
+
+def _stage(settings: RepoSettings, files: Sequence[str], facts: SpaceFacts | None) -> str:
+    if settings.space.paused:
+        return "PAUSED"
+    if facts:
+        return facts.stage
+    if not any(name in APP_FILES for name in files):
+        return "NO_APP_FILE"
+    return "RUNNING" if settings.sdk == "static" else "STOPPED"
 
 
 def moment(date: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What every route and page is handed: the store, the owner, the seeds, the limits."""
+"""What every route and page is handed: the store, the owner, the seeds, the limits, what runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from .records import RepoKey
+from .space_runner import SpaceRunner
 from .store import Store
 
 
@@ -45,3 +46,7 @@ class HubState:
     seeder: SeedWaiter = field(default_factory=NoSeeds)
     signing_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     upload_seconds: int = 6 * 3600  # how long a signed upload link works
+    spaces: SpaceRunner = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.spaces = SpaceRunner(self.store, masked=[self.token])
