@@ -70,7 +70,11 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
         "none",
         "A Chroma server, as `http://127.0.0.1:8000`, in place of the embedded Chroma.",
     ),
-    ("LAB_PORT", "`7860`", "The port of the page; `0` takes a free one."),
+    (
+        "LAB_PORT",
+        "`GRADIO_SERVER_PORT`, `7860`",
+        "The port of the page; `0` takes a free one.",
+    ),
     (
         "LAB_READ_ONLY",
         "`0`, in a Space `1`",
@@ -233,7 +237,9 @@ def _check_repo(where: str, repo: str) -> None:
 
 
 def _port(env: Mapping[str, str]) -> int:
-    value = env.get("LAB_PORT", "").strip() or str(DEFAULT_PORT)
+    # What runs a Space tells its app the port by Gradio's own variable.
+    given = env.get("LAB_PORT", "").strip() or env.get("GRADIO_SERVER_PORT", "").strip()
+    value = given or str(DEFAULT_PORT)
     if not value.isascii() or not value.isdigit() or int(value) > 65535:
         raise SettingsError(
             f"LAB_PORT={value!r} is not a port.", hint="Use a number from 1 to 65535, or 0 for any."

@@ -1,10 +1,11 @@
-"""The commands about Spaces: deploy, rollback, duplicate."""
+"""The commands about Spaces: deploy, run-space, rollback, duplicate."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from hub_utils.command_line import Arguments, Command, say, visibility
@@ -48,6 +49,22 @@ def cmd_deploy(args: Arguments) -> int:
         )
     watched = _watched(args, order.repo, done.revision, hub=hub, settings=settings)
     return say(url=done.url, revision=done.revision, changed=done.changed, **watched)
+
+
+def cmd_run_space(args: Arguments) -> int:
+    """Run a deployed Space on this machine's Hub and follow its log."""
+    from hub_utils.space_run import run_space
+
+    settings = Settings.from_env()
+    hub = connect(settings)
+    run_space(
+        hub.repo(args.space, "space"),
+        hub=hub,
+        token=settings.space_token,
+        say=lambda line: _say_meanwhile(line.rstrip("\n")),
+        announce=lambda running: say(**asdict(running)),
+    )
+    return 0
 
 
 def cmd_rollback(args: Arguments) -> int:
@@ -116,6 +133,10 @@ def _rollback_arguments(parser: argparse.ArgumentParser) -> None:
     _watch_argument(parser)
 
 
+def _run_space_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("space", metavar="SPACE", help="namespace/name, or a name of your own")
+
+
 def _duplicate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("space", metavar="SPACE", help="namespace/name, or a name of your own")
     parser.add_argument("target", metavar="NAMESPACE/NAME", help="of the copy")
@@ -141,6 +162,7 @@ def _deploy_arguments(parser: argparse.ArgumentParser) -> None:
 
 SPACE_COMMANDS: tuple[Command, ...] = (
     Command("deploy", cmd_deploy, _deploy_arguments),
+    Command("run-space", cmd_run_space, _run_space_arguments),
     Command("rollback", cmd_rollback, _rollback_arguments),
     Command("duplicate", cmd_duplicate, _duplicate_arguments),
 )

@@ -15,12 +15,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from training import jobs
 from training.bert import cli as bert
 from training.clip import cli as clip
 from training.diffusion import cli as diffusion
 from training.gpt import cli as gpt
 from training.index import cli as index
 from training.index import evaluate_cli as index_eval
+from training.shared.cli import job_options, run_command
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,19 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="recipe", required=True, metavar="RECIPE")
     for recipe in (*RECIPES, *MEASURES):
         recipe.add_parser(subparsers)
-    subparsers.add_parser("all", help="every recipe, with its defaults").set_defaults(run=run_all)
+    every = subparsers.add_parser("all", help="every recipe, with its defaults")
+    job_options(every)
+    every.set_defaults(run=run_all)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
-    args = build_parser().parse_args(arguments)
-    return int(args.run(args))
+    """Run one command, here or as a job, and return its exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    args = build_parser().parse_args(words)
+    if getattr(args, "on", "here") == "jobs":
+        return run_command(lambda: jobs.submit(args, words))
+    return run_command(lambda: jobs.refuse_stray_options(args)) or int(args.run(args))
 
 
 def run_all(_args: argparse.Namespace) -> int:

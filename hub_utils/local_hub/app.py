@@ -22,6 +22,7 @@ from . import (
     routes_contents,
     routes_files,
     routes_git,
+    routes_jobs,
     routes_lfs,
     routes_repos,
     routes_space_logs,
@@ -74,6 +75,13 @@ TABLE = (
     Row("POST", "/api/spaces/{id}/restart", routes_spaces.restart),
     Row("POST", "/api/spaces/{id}/sleeptime", routes_spaces.sleep_time),
     Row("POST", "/api/spaces/{id}/hardware", routes_spaces.hardware),
+    # Jobs
+    Row("GET", "/api/jobs/hardware", routes_spaces.list_hardware),
+    Row("GET", "/api/jobs/{namespace}", routes_jobs.listing),
+    Row("POST", "/api/jobs/{namespace}", routes_jobs.create),
+    Row("GET", "/api/jobs/{namespace}/{job}", routes_jobs.inspect),
+    Row("GET", "/api/jobs/{namespace}/{job}/logs", routes_jobs.logs),
+    Row("POST", "/api/jobs/{namespace}/{job}/cancel", routes_jobs.cancel),
     # listings and infos
     Row("GET", "/api/{types}", routes_repos.listing),
     Row("GET", "/api/{types}/{id}", routes_repos.info),

@@ -23,6 +23,7 @@ from .records import REPO_TYPES, ListQuery, RepoType, SortKey
 from .seed import Seeder
 from .shapes import runtime_shape
 from .snippets import client_setup
+from .space_runner import LOGS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -34,6 +35,7 @@ SORTS: tuple[SortKey, ...] = ("last_modified", "created_at", "id")
 PAGE, COMMITS, RECENT = 24, 30, 6
 MAX_ENTRIES = 1000  # of a folder that are listed
 MAX_FORM = 4096  # bytes
+LOG_LINES = 20  # of a Space, on its page
 
 
 def page_routes(state: HubState) -> list[Route]:
@@ -128,9 +130,16 @@ def show_card(visit: Visit) -> Response:
 
 def _space(visit: Visit, at: views.At) -> Mapping[str, Any]:
     settings = visit.state.store.settings(at.record.key)
-    files = [entry.path for entry in visit.state.store.tree(at.record.key, at.sha)]
+    spaces, key = visit.state.spaces, at.record.key
+    files = [entry.path for entry in visit.state.store.tree(key, at.sha)]
+    facts = spaces.facts(key)
+    runtime = runtime_shape(at.record, settings, files, facts)
+    logs = {kind: spaces.log(key, kind) for kind in LOGS} if visit.signed_in else {}
     return {
-        "stage": runtime_shape(settings, files, visit.state.spaces.facts(at.record.key))["stage"],
+        "stage": runtime["stage"],
+        "problem": runtime.get("errorMessage", ""),
+        "url": facts.url if facts else "",
+        "logs": {kind: log.tail(LOG_LINES) for kind, log in logs.items() if log},
         "hardware": settings.space.hardware,
         "variables": sorted(settings.space.variables),
         "secrets": sorted(settings.space.secrets) if visit.signed_in else [],

@@ -148,7 +148,8 @@ def info(call: Call) -> Response:
         shape["safetensors"] = count_parameters(entries, store.stored_path)
     if key.type == "space":
         names = [entry.path for entry in entries]
-        shape["runtime"] = runtime_shape(store.settings(key), names, call.state.spaces.facts(key))
+        facts = call.state.spaces.facts(key)
+        shape["runtime"] = runtime_shape(record, store.settings(key), names, facts)
         shape["host"] = app_url(call, key)
         shape["subdomain"] = key.id.replace("/", "-").lower()
     if call.flag("securityStatus"):
@@ -187,7 +188,7 @@ def _listed(call: Call, record: RepoRecord) -> dict[str, Any]:
         settings = call.state.store.settings(record.key)
         names_there = [entry.path for entry in call.state.store.tree(record.key, record.sha)]
         facts = call.state.spaces.facts(record.key)
-        shape["runtime"] = runtime_shape(settings, names_there, facts)
+        shape["runtime"] = runtime_shape(record, settings, names_there, facts)
     return _expanded(shape, names)
 
 

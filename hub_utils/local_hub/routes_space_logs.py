@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from email.utils import formatdate
 
 from anyio import sleep
 from starlette.responses import Response, StreamingResponse
@@ -28,8 +29,13 @@ def logs(call: Call) -> Response:
     return StreamingResponse(
         _events(log, call.state.spaces.ending),
         media_type="text/event-stream",
-        headers={"Cache-Control": "no-cache"},
+        headers=fresh(),
     )
+
+
+def fresh() -> dict[str, str]:
+    """Headers of a log: a client that does not follow it stops at a line newer than the date."""
+    return {"Cache-Control": "no-cache", "Date": formatdate(usegmt=True)}
 
 
 async def _events(log: SpaceLog | None, ending: Callable[[], bool]) -> AsyncIterator[str]:

@@ -144,8 +144,8 @@ def _change(call: Call, change: Callable[[SpaceSettings], SpaceSettings]) -> Res
 
 def _runtime(call: Call, key: RepoKey) -> Response:
     names = [entry.path for entry in call.state.store.tree(key, "main")]
-    facts = call.state.spaces.facts(key)
-    return json_response(runtime_shape(call.state.store.settings(key), names, facts))
+    store, facts = call.state.store, call.state.spaces.facts(key)
+    return json_response(runtime_shape(store.get_repo(key), store.settings(key), names, facts))
 
 
 def _stored(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def _run(options: ServeOptions, endpoint: str, token: str, listener: socket.sock
         log_level="warning",
         access_log=False,
         server_header=False,
+        date_header=False,  # uvicorn's is up to a second old, too old for who reads logs
         timeout_keep_alive=75,
         timeout_graceful_shutdown=5,
     )

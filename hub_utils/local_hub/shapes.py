@@ -133,10 +133,12 @@ def ref_shape(ref: Ref) -> dict[str, str]:
 
 
 def runtime_shape(
-    settings: RepoSettings, files: Sequence[str], facts: SpaceFacts | None
+    record: RepoRecord, settings: RepoSettings, files: Sequence[str], facts: SpaceFacts | None
 ) -> dict[str, Any]:
     """A Space's runtime; `facts` of None: it does not run here, nor did since the Hub started."""
-    space, stage = settings.space, _stage(settings, files, facts)
+    named = record.card_data.get("app_file")
+    has_app = any(name in ((named,) if named else APP_FILES) for name in files)
+    space, stage = settings.space, _stage(settings, facts, has_app=has_app)
     shape: dict[str, Any] = {
         "stage": stage,
         "hardware": {
@@ -155,12 +157,12 @@ def runtime_shape(
     return shape
 
 
-def _stage(settings: RepoSettings, files: Sequence[str], facts: SpaceFacts | None) -> str:
+def _stage(settings: RepoSettings, facts: SpaceFacts | None, *, has_app: bool) -> str:
     if settings.space.paused:
         return "PAUSED"
     if facts:
         return facts.stage
-    if not any(name in APP_FILES for name in files):
+    if not has_app:
         return "NO_APP_FILE"
     return "RUNNING" if settings.sdk == "static" else "STOPPED"
 

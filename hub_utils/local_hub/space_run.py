@@ -86,8 +86,9 @@ class SpaceRun:
                 self._store, self._order.key, self._folders, say=say, install=self._install
             )
         except (BuildError, HubError, OSError) as error:
-            say(str(error))
-            self._fail("BUILD_ERROR", str(error))
+            message = (isinstance(error, OSError) and error.strerror) or str(error)
+            say(message)
+            self._fail("BUILD_ERROR", message)
             return None
         finally:
             self.build_log.close()

@@ -111,9 +111,12 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "secrets": ("Secrets (names only)", "密钥（仅名称）"),
     "none": ("none", "无"),
     "space_note": (
-        "The Hub on this machine keeps Spaces and runs none; the stage is what clients are told.",
-        "本机的 Hub 只保存应用空间，不运行它们；状态仅供客户端读取。",
+        "The Hub on this machine runs a Space while it is asked to:",
+        "本机的 Hub 在收到请求时运行应用空间：",
     ),
+    "open_app": ("open the app", "打开应用"),
+    "log_build": ("Build log", "构建日志"),
+    "log_run": ("Log of the app", "应用日志"),
     # sign-in
     "sign_in_title": ("Sign in with the token of this Hub", "使用 Hub 令牌登录"),
     "sign_in_lead": (

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 # Not part of what a run computes.
-_NOT_IN_COMMAND = ("run", "recipe", "output_dir", "push", "resume", "checkpoint_seconds")
+_NOT_IN_COMMAND = (
+    *("run", "recipe", "output_dir", "push", "resume", "checkpoint_seconds"),
+    *("on", "flavor", "timeout", "dry_run"),
+)
 
 Config = TypeVar("Config", bound="DataclassInstance")  # a recipe's settings
 
@@ -51,6 +54,17 @@ def add_common_options(
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint in the work folder"
     )
+    job_options(parser)
+
+
+def job_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say where a training runs."""
+    parser.add_argument(
+        "--on", choices=("here", "jobs"), default="here", help="jobs: on Hugging Face Jobs"
+    )
+    parser.add_argument("--flavor", help="hardware of the job (default: cpu-upgrade)")
+    parser.add_argument("--timeout", help="the job's longest time, as 90m (default: 1h)")
+    parser.add_argument("--dry-run", action="store_true", help="show the job, submit nothing")
 
 
 def add_overrides(parser: argparse.ArgumentParser, options: Mapping[str, dict[str, Any]]) -> None:

@@ -57,10 +57,22 @@ def test_runtime_follows_the_files_and_the_owner(api, space):
     assert api.get_space_runtime(space).stage == "NO_APP_FILE"
     put(api, space, {"app.py": b"print()"}, repo_type="space")
     runtime = api.get_space_runtime(space)
-    assert (runtime.stage, runtime.hardware, runtime.sleep_time) == ("RUNNING", "cpu-basic", None)
+    assert (runtime.stage, runtime.hardware, runtime.sleep_time) == ("STOPPED", "cpu-basic", None)
     assert api.pause_space(space).stage == "PAUSED"
     assert api.space_info(space).runtime.stage == "PAUSED"
-    assert api.restart_space(space).stage == "RUNNING"
+    assert api.restart_space(space).stage != "PAUSED"
+    assert api.pause_space(space).stage == "PAUSED"
+
+
+def test_a_static_space_is_always_running(api):
+    from huggingface_hub.errors import BadRequestError
+
+    name = f"lab/{fresh_name('static')}"
+    api.create_repo(name, repo_type="space", space_sdk="static")
+    put(api, name, {"index.html": b"<p>Hi</p>"}, repo_type="space")
+    assert api.get_space_runtime(name).stage == "RUNNING"
+    with pytest.raises(BadRequestError):
+        api.restart_space(name)
 
 
 def test_hardware_and_sleep_time_are_kept(api, space):

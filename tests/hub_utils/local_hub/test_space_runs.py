@@ -157,6 +157,7 @@ def test_what_cannot_be_built_says_why(api, files, says):
     assert says in log(api, name, build=True)
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_installed_for_this_space_only(api, space, tmp_path):
     files = {
         "tiny_words-1.0-py3-none-any.whl": wheel(tmp_path),
@@ -178,7 +179,7 @@ def test_a_deleted_space_leaves_no_process_and_no_folder(api, hub_server, space)
     assert not (hub_server.root / "spaces" / space).exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_the_hub(tmp_path, number):
     from huggingface_hub import HfApi
 
