@@ -70,7 +70,11 @@ def run_space(
 
 
 def _follow_once(
-    repo: RepoId, *, hub: Hub, say: Callable[[str], None], announce: Callable[[RunningSpace], object]
+    repo: RepoId,
+    *,
+    hub: Hub,
+    say: Callable[[str], None],
+    announce: Callable[[RunningSpace], object],
 ) -> bool:
     """Follow one build and run; whether another one is under way after it."""
     with explained(hub, repo):

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -64,9 +63,3 @@ def deploy(hub_server: HubServer, model: str, tale: str, passages: str) -> Calla
 def space(deploy) -> dict:
     """The deployed Space: url, revision."""
     return deploy("--name", "lab-space")
-
-
-def bare_environment(home: Path, **more: str) -> dict[str, str]:
-    """What a Space's process sees: nothing of ours, the repository least of all."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-    return {**kept, "HOME": str(home), **more}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from hub_utils.bundle import read_bundle
 from hub_utils.cards import split_card
 from hub_utils.space_stage import stage
 from tests.conftest import ROOT
-from tests.spaces.conftest import INDEX, SERVED, TALE, bare_environment
+from tests.spaces.conftest import INDEX, SERVED, TALE
 from tests.tabs.lab import LABELS
 
 DEADLINE_S = 120
@@ -33,29 +31,28 @@ def downloaded(hub, space, tmp_path) -> Path:
 
 
 @pytest.fixture
-def running(hub, downloaded):
-    """The Space's own app.py, started where it was downloaded; its address."""
-    environment = bare_environment(
-        downloaded.parent, HF_ENDPOINT=hub.endpoint, HF_TOKEN=hub.token, LAB_NAMESPACE="lab",
-        LAB_MODELS=SERVED, LAB_SEARCH_STORE="exact", LAB_READ_ONLY="1", LAB_PORT="0",
-    )  # fmt: skip
-    with (downloaded.parent / "log.txt").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=downloaded, env=environment,
-            stdout=subprocess.PIPE, stderr=log, text=True,
-        )  # fmt: skip
-    line = next((line for line in process.stdout if "LLM Core Lab is at" in line), "")
-    assert line, (downloaded.parent / "log.txt").read_text()
-    yield line.split()[5]
-    process.terminate()
-    process.wait(DEADLINE_S)
-    process.stdout.close()
+def running(hub, deploy):
+    """The id of a Space that the embedded Hub runs from its own files."""
+    deploy("--name", "run-space", "--hardware", "cpu")
+    hub.api.restart_space("lab/run-space")
+    runtime = hub.api.wait_for_space("lab/run-space", timeout=DEADLINE_S, poll_interval=0.2)
+    assert runtime.stage == "RUNNING", said(hub, build=True) + said(hub)
+    yield "lab/run-space"
+    hub.api.pause_space("lab/run-space")
 
 
-def test_the_downloaded_space_serves_without_the_repository(running):
+def said(hub, **which) -> str:
+    """A log of the Space that runs."""
+    return "".join(hub.api.fetch_space_logs("lab/run-space", **which))
+
+
+def test_the_hub_runs_the_deployed_space_without_the_repository(hub, running):
     from gradio_client import Client
 
-    page = Client(running, verbose=False)
+    built = said(hub, build=True)
+    assert "torch>=2.8,<2.15: satisfied by" in built
+    assert "to be installed" not in built
+    page = Client(hub.api.space_info(running).host, verbose=False)
     answer = page.predict("The oil price said the bank.", api_name="/classify")
     assert {item["label"] for item in find_confidences(answer)} == set(LABELS)
     written = page.submit("Once upon", 20, api_name="/generate").result()
@@ -64,6 +61,8 @@ def test_the_downloaded_space_serves_without_the_repository(running):
     found = page.predict("the rocket", 3, "hybrid", api_name="/search")
     assert len(found) == 3
     assert "rocket" in found[0]["text"].lower()
+    assert hub.api.pause_space(running).stage == "PAUSED"
+    assert "LLM Core Lab is at" in said(hub)
 
 
 def find_confidences(answer):
