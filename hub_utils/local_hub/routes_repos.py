@@ -100,6 +100,7 @@ def duplicate(call: Call) -> Response:
         call.state.store.update_settings(
             target, lambda now: replace(now, space=space_settings(body, now.space))
         )
+        keep_secrets(call, target, body)
     return json_response({"url": url})
 
 

@@ -54,4 +54,4 @@ def ask_all(url):
     assert page.predict("the rocket", 3, "hybrid", api_name="/search")
     found = page.predict("a red circle", 3, api_name="/find_image")
     assert found
-    assert page.predict("a red circle", 1, 2, api_name="/paint")
+    assert page.predict("a red circle", 4, 3.0, 1, api_name="/paint")

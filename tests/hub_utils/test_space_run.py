@@ -11,7 +11,7 @@ import pytest
 from hub_utils.connection import Hub
 from hub_utils.errors import LabError
 from hub_utils.names import RepoId
-from hub_utils.run_space import run_space
+from hub_utils.space_run import run_space
 from tests.conftest import ROOT
 from tests.hub_utils.local_hub.conftest import fresh_name, put
 from tests.hub_utils.local_hub.tiny_space import FILES, is_alive
