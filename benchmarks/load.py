@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import io
 import json
+import os
 import random
 import statistics
 import sys
@@ -216,6 +217,8 @@ def _page(url: str | None) -> Iterator[str]:
     if url:
         yield url.rstrip("/")
         return
+    # Before anything imports the client: the embedded Hub takes plain LFS uploads.
+    os.environ.update(HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_PROGRESS_BARS="1")
     from tests.tabs import lab
 
     with tempfile.TemporaryDirectory(prefix="lab-load-", ignore_cleanup_errors=True) as folder:
