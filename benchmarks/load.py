@@ -6,7 +6,7 @@ reader would. Meanwhile somebody opens the page twice a second. Everything runs 
 clients too. Without --url the app is started with tiny models of its own: what is measured then is
 the page around the models.
 
-Expect: no error but an honest "busy", and memory that stays within 5 % after the warm-up.
+Wanted: no error but an honest "busy", and memory that stays within 5 % after the warm-up.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _calls(luck: random.Random, picture: Any) -> dict[str, Callable[[], list[Any
         "generate": lambda: [text(5), 40, 0.8, 0, 0.95, luck.randrange(10**6)],
         "match": lambda: [picture, "\n".join(words[:3])],
         "find_image": lambda: [text(2), 6],
-        "paint": lambda: [text(2), luck.randrange(10**6), 8, 3, ""],
+        "paint": lambda: [text(2), 8, 3, luck.randrange(10**6)],
     }
 
 
