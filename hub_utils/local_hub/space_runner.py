@@ -36,11 +36,8 @@ class SpaceRunner:
     def run(self, key: RepoKey, *, endpoint: str, anew: bool = False) -> None:
         """Build and start a Space, in place of the run that there is. `anew`: reuse no package."""
         with self._lock:
-            self._end(key)
             if self._closed:
                 return
-            if anew:
-                SpaceFolders.of(self._store.root, key).remove()
             order = RunOrder(
                 key=key,
                 endpoint=endpoint,
@@ -48,7 +45,13 @@ class SpaceRunner:
                 secrets=dict(self._secrets[key]),
                 masked=self._masked,
             )
-            run = self._runs[key] = SpaceRun(order, store=self._store)
+            before, run = self._runs.get(key), SpaceRun(order, store=self._store)
+            # First in its place: whoever looks while the old one ends sees a build, not a stop.
+            self._runs[key] = run
+            if before:
+                before.end()
+            if anew:
+                SpaceFolders.of(self._store.root, key).remove()
             run.start()
 
     def changed(self, key: RepoKey, *, endpoint: str) -> None:
