@@ -1,39 +1,61 @@
-"""Renew the generated parts of README.md.  Run: python docs/regenerate.py  (tests fail when stale)
+"""Renew the generated parts of the documentation.  Run: python docs/regenerate.py
 
-A generated part stands between `<!-- NAME -->` and `<!-- /NAME's first word -->`: the commands' own
-help and the settings table, so that neither can drift from the code.
+A generated part stands between `<!-- NAME -->` and `<!-- /NAME's first word -->`: in README.md the
+commands' own help and the settings table, in docs/api.md the page's endpoints. Tests fail when one
+is stale, so that none can drift from the code.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+README_ZH = ROOT / "README.zh.md"
+API = ROOT / "docs" / "api.md"
 
 
-def render(readme: str) -> str:
-    """`readme` with every generated part as the code has it now."""
-    parts = {
-        "help: training bert": _fenced(_help("training", "bert")),
-        "help: training gpt": _fenced(_help("training", "gpt")),
-        "help: training index": _fenced(_help("training", "index")),
-        "help: training clip": _fenced(_help("training", "clip")),
-        "help: training diffusion": _fenced(_help("training", "diffusion")),
-        "help: hub_utils": _fenced(_help("hub_utils")),
-        "settings": _settings_table(),
+def pages() -> dict[Path, str]:
+    """Every page with generated parts, as the code has it now."""
+    from hub_utils.settings import Settings
+
+    api, chinese = _beside("api_reference.py"), _beside("settings_zh.py")
+    commands, settings = _commands(), Settings.table()
+    return {
+        README: _filled(README, {**commands, "settings": _settings_table(settings)}),
+        README_ZH: _filled(README_ZH, {**commands, "settings": chinese["table"](settings)}),
+        API: _filled(API, api["parts"]()),
     }
+
+
+def _beside(name: str) -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "docs" / name))
+
+
+def _commands() -> dict[str, str]:
+    recipes = ("bert", "gpt", "index", "clip", "diffusion")
+    return {
+        **{f"help: training {name}": _fenced(_help("training", name)) for name in recipes},
+        "help: hub_utils": _fenced(_help("hub_utils")),
+    }
+
+
+def _filled(page: Path, parts: dict[str, str]) -> str:
+    """The page with every generated part renewed."""
+    text = page.read_text("utf-8")
     for name, body in parts.items():
         end = f"<!-- /{re.split(r'[: ]', name)[0]} -->"
         pattern = rf"(<!-- {re.escape(name)} -->\n).*?({re.escape(end)})"
-        readme, count = re.subn(pattern, lambda m, b=body: m[1] + b + m[2], readme, flags=re.S)
+        text, count = re.subn(pattern, lambda m, b=body: m[1] + b + m[2], text, flags=re.S)
         if count != 1:
-            raise ValueError(f"README.md has {count} parts named {name!r}; it needs exactly one")
-    return readme
+            raise ValueError(f"{page.name} has {count} parts named {name!r}; it needs exactly one")
+    return text
 
 
 def _fenced(text: str) -> str:
@@ -52,13 +74,12 @@ def _help(module: str, *command: str) -> str:
     ).stdout
 
 
-def _settings_table() -> str:
-    from hub_utils.settings import Settings
-
-    rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in Settings.table()]
+def _settings_table(settings: tuple[tuple[str, str, str], ...]) -> str:
+    rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in settings]
     return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows]) + "\n"
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    README.write_text(render(README.read_text("utf-8")), "utf-8")
+    for page, text in pages().items():
+        page.write_text(text, "utf-8")

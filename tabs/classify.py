@@ -9,14 +9,14 @@ from typing import Any
 
 import gradio as gr
 
-from tabs import classify_file, fragments, model_panel
+from tabs import classify_file, elsewhere, fragments, model_panel
 from tabs.classification import Answer, answer, degree, explain
 from tabs.i18n import say
 from tabs.kinds import CLASSIFIER
 from tabs.language import Language
 from tabs.model_slot import LOAD_WAIT_S
 from tabs.services import Services
-from tabs.widgets import PRIVATE, QUIET, reader, sentences, text
+from tabs.widgets import PRIVATE, QUIET, counted_as, offer, reader, sentences, text
 
 EXAMPLES = (
     "Champion Products Inc said its board approved a two-for-one stock split and raised the "
@@ -29,6 +29,7 @@ EXAMPLES = (
     "tariffs.",
 )
 COLOURS = {"for_much": "#5a9f92", "for": "#b3d7ce", "against": "#f0c4ad", "against_much": "#d98559"}
+LIMITS: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "classify"}
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,11 @@ class _Ask:
 def build(services: Services) -> None:
     """Lay the tab out and connect it."""
     chosen = model_panel.build(services, CLASSIFIER)
-    _connect_ask(services, chosen, _lay_out_ask())
+    ask = _lay_out_ask()
+    _connect_ask(services, chosen, ask)
+    _offer_to_programs(services, ask)
     classify_file.build(services, chosen)
+    elsewhere.build(services, CLASSIFIER, chosen)
 
 
 def _lay_out_ask() -> _Ask:
@@ -89,12 +93,7 @@ def _connect_ask(services: Services, chosen: Any, ask: _Ask) -> None:
     last = gr.State(None)  # the last Answer, for what is shown after it
 
     @sentences
-    def classify(text: str, repo: str, _request: gr.Request) -> tuple[dict[str, float], Answer]:
-        """Say what a text is about: every label of the served classifier with its confidence.
-
-        Args:
-            text: The text to classify, in the language that the classifier was trained on.
-        """
+    def show(text: str, repo: str, _request: gr.Request) -> tuple[dict[str, float], Answer]:
         given = answer(services.slot(CLASSIFIER, repo).serving(LOAD_WAIT_S), text)
         return given.scores, given
 
@@ -104,20 +103,34 @@ def _connect_ask(services: Services, chosen: Any, ask: _Ask) -> None:
         marked = explain(services.slot(CLASSIFIER, repo).serving(LOAD_WAIT_S), given)
         return _latency(given, language), _words(marked, language)
 
-    def on(trigger: Callable[..., Any], **options: Any) -> list[Any]:
-        limits = {"concurrency_limit": 2, "concurrency_id": "classify"}
-        first = trigger(classify, [ask.given, chosen], [ask.scores, last], **limits, **options)
+    def on(trigger: Callable[..., Any]) -> list[Any]:
+        limits = {**LIMITS, **PRIVATE}
+        first = trigger(
+            counted_as("classify", show), [ask.given, chosen], [ask.scores, last], **limits
+        )
         outputs = [ask.latency, ask.words]
         after = first.success(
-            show_details, [last, chosen], outputs, show_progress="hidden", **limits, **PRIVATE
+            show_details, [last, chosen], outputs, show_progress="hidden", **limits
         )
         return [first, after]
 
-    events = on(ask.go.click, api_name="classify")
-    events += on(ask.given.submit, **PRIVATE)
+    events = on(ask.go.click)
+    events += on(ask.given.submit)
     filled = ask.examples.click(lambda row: row[0], ask.examples, ask.given, **QUIET)
-    events += on(filled.then, **PRIVATE)
+    events += on(filled.then)
     ask.stop.click(None, cancels=events, **PRIVATE)
+
+
+def _offer_to_programs(services: Services, ask: _Ask) -> None:
+    def classify(text: str, _request: gr.Request) -> dict[str, float]:
+        """Say what a text is about: every label of the served classifier with its confidence.
+
+        Args:
+            text: The text to classify, in the language that the classifier was trained on.
+        """
+        return answer(services.slot(CLASSIFIER).serving(LOAD_WAIT_S), text).scores
+
+    offer(classify, ask.given, ask.scores, name="classify", **LIMITS)
 
 
 def _words(marked: list[tuple[str, float]], language: Language) -> Any:

@@ -15,9 +15,10 @@ from tabs.kinds import CLASSIFIER
 from tabs.language import Language
 from tabs.model_slot import LOAD_WAIT_S
 from tabs.services import Services
-from tabs.widgets import QUIET, reader, sentences, text
+from tabs.widgets import PRIVATE, QUIET, counted_as, offer, reader, sentences, text
 
 PROGRESS = gr.Progress()  # Gradio fills in its own by the type of this default
+LIMITS: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "batch"}
 SUFFIXES = [".csv", ".tsv", ".jsonl", ".parquet"]
 
 
@@ -40,27 +41,19 @@ def build(services: Services, chosen: Any) -> None:
     last = gr.State(None)
 
     @sentences
-    def classify_batch(
+    def show(
         file: str, repo: str, request: gr.Request, progress: gr.Progress = PROGRESS
     ) -> tuple[str, Batch]:
+        batch = _classified(services, file, repo, request, progress)
+        return str(batch.result), batch
+
+    def classify_batch(file: str, request: gr.Request, progress: gr.Progress = PROGRESS) -> str:
         """Classify every row of a CSV, TSV, JSON Lines or Parquet file; the result is a CSV.
 
         Args:
             file: A file with a column named text (or with a single column), up to 10,000 rows.
         """
-        if not file:
-            raise PageError("batch.none")
-        told = _progress(progress, reader(request))
-        served = services.slot(CLASSIFIER, repo).serving(LOAD_WAIT_S)
-        with services.stops.watching(request.session_hash, "batch") as stopped:
-            batch = classify_file(
-                served,
-                Path(file),
-                services.scratch(),
-                report=told,
-                stopped=stopped.is_set,
-            )
-        return str(batch.result), batch
+        return str(_classified(services, file, "", request, progress).result)
 
     def summary(batch: Batch, request: gr.Request) -> str:
         return _summary(batch, reader(request))
@@ -69,15 +62,28 @@ def build(services: Services, chosen: Any) -> None:
         services.stops.stop(request.session_hash, "batch")
 
     go.click(
-        classify_batch,
+        counted_as("classify_batch", show),
         [file, chosen],
         [result, last],
-        api_name="classify_batch",
-        concurrency_limit=1,
-        concurrency_id="batch",
         show_progress_on=result,
+        **LIMITS,
+        **PRIVATE,
     ).success(summary, last, status, **QUIET)
     stop.click(stop_batch, **QUIET)
+    offer(classify_batch, file, result, name="classify_batch", **LIMITS)
+
+
+def _classified(
+    services: Services, file: str, repo: str, request: gr.Request, progress: gr.Progress
+) -> Batch:
+    if not file:
+        raise PageError("batch.none")
+    told = _progress(progress, reader(request))
+    served = services.slot(CLASSIFIER, repo).serving(LOAD_WAIT_S)
+    with services.stops.watching(request.session_hash, "batch") as stopped:
+        return classify_file(
+            served, Path(file), services.scratch(), report=told, stopped=stopped.is_set
+        )
 
 
 def _progress(progress: gr.Progress, language: Language) -> Callable[[int, int], None]:

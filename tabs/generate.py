@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from tabs import fragments, model_panel
+from tabs import elsewhere, fragments, model_panel
 from tabs.generation import (
     MAX_NEW_TOKENS,
     Ask,
@@ -88,6 +88,7 @@ def build(services: Services) -> None:
             ask = _lay_out_sampling(prompt)
     tab = _lay_out_answer(go, stop, examples)
     _connect(services, chosen, ask, tab)
+    elsewhere.build(services, GENERATOR, chosen)
     _offer_to_programs(services)
 
 

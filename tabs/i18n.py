@@ -55,6 +55,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "tab.paint": ("Paint", "画图"),
     "tab.hub": ("Hub", "Hub"),
     "tab.status": ("Status", "状态"),
+    # the model of a tab, elsewhere
+    "elsewhere.title": ("Use it elsewhere", "在别处使用"),
+    "elsewhere.intro": (
+        "<p>This very revision, with its stock library and nothing of this project.</p>",
+        "<p>就用这个版本：只需要通用的库，不需要本项目的任何代码。</p>",
+    ),
+    "elsewhere.shell": ("First, in a shell", "先在终端里执行"),
+    "elsewhere.python": ("Then, in Python", "再在 Python 里执行"),
     # classify
     "classify.intro": (
         "<h2>What is this text about?</h2><p>A small BERT, fine-tuned here with LoRA, reads the text and says "

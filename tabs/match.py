@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from tabs import fragments, model_panel
+from tabs import elsewhere, fragments, model_panel
 from tabs.i18n import PageError, say
 from tabs.kinds import MATCHER
 from tabs.language import Language
@@ -30,7 +30,17 @@ from tabs.matching import (
 )
 from tabs.model_slot import LOAD_WAIT_S, Served
 from tabs.services import Services
-from tabs.widgets import PRIVATE, QUIET, on_page_load, picture_file, reader, sentences, text
+from tabs.widgets import (
+    PRIVATE,
+    QUIET,
+    counted_as,
+    offer,
+    on_page_load,
+    picture_file,
+    reader,
+    sentences,
+    text,
+)
 
 if TYPE_CHECKING:
     from training.clip.gallery import Gallery
@@ -83,9 +93,11 @@ def build(services: Services) -> None:
             finder = _lay_out_find()
         with gr.Tab(text("match.many"), id="match-many"):
             _build_table(services, chosen)
+    elsewhere.build(services, MATCHER, chosen)
     gr.HTML(text("match.credit"), elem_classes="lab-quiet")
     _connect_ask(services, chosen, ask, finder)
     _connect_find(services, chosen, finder)
+    _offer_to_programs(services, ask, finder)
 
 
 def _lay_out_ask() -> _Ask:
@@ -172,18 +184,12 @@ def _lay_out_find() -> _Find:
 
 def _connect_ask(services: Services, chosen: Any, ask: _Ask, finder: _Find) -> None:
     last = gr.State(None)  # the last Match, for what is shown after it
-    template = gr.State(PLACE)  # a State is no parameter of the API
+    template = gr.State(PLACE)
 
     @sentences
-    def match_texts(
+    def show(
         image: str | None, texts: str, template: str, repo: str, _request: gr.Request
     ) -> tuple[dict[str, float], Match]:
-        """Say which texts fit a picture: the probability of each, by the served CLIP.
-
-        Args:
-            image: The picture.
-            texts: What it may show, one text a line.
-        """
         given = match(_served(services, repo), opened(image), texts, template=template)
         return given.scores, given
 
@@ -202,21 +208,18 @@ def _connect_ask(services: Services, chosen: Any, ask: _Ask, finder: _Find) -> N
         found = find(_served(services, repo), opened(image), ALIKE)
         return _shown(found), _latency("match.found_in", found, reader(request))
 
-    def on(trigger: Callable[..., Any], **options: Any) -> None:
+    def on(trigger: Callable[..., Any]) -> None:
         inputs, outputs = [ask.image, ask.texts, template, chosen], [ask.scores, last]
-        first = trigger(match_texts, inputs, outputs, **LIMITS, **options)
+        first = trigger(counted_as("match", show), inputs, outputs, **LIMITS, **PRIVATE)
         inputs = [ask.image, last, template, chosen]
         outputs = [ask.latency, ask.looked]
         first.success(show_looked, inputs, outputs, show_progress="hidden", **LIMITS, **PRIVATE)
 
     ask.template.change(lambda given: given, ask.template, template, **QUIET)
-    on(ask.go.click, api_name="match")
-    on(ask.image.input, **PRIVATE)
-    on(ask.picks.select(_picked, None, ask.image, **PRIVATE).then, **PRIVATE)
-    on(
-        ask.use_drawing.click(sentences(_drawn), ask.drawing, ask.image, **PRIVATE).success,
-        **PRIVATE,
-    )
+    on(ask.go.click)
+    on(ask.image.input)
+    on(ask.picks.select(_picked, None, ask.image, **PRIVATE).then)
+    on(ask.use_drawing.click(sentences(_drawn), ask.drawing, ask.image, **PRIVATE).success)
     outputs = [finder.gallery, finder.latency]
     ask.alike.click(find_alike, [ask.image, chosen], outputs, **LIMITS, **PRIVATE)
     _connect_picks(services, chosen, ask)
@@ -261,15 +264,9 @@ def _connect_find(services: Services, chosen: Any, finder: _Find) -> None:
     last = gr.State(None)
 
     @sentences
-    def find_image(
+    def show(
         text: str, k: int, repo: str, _request: gr.Request
     ) -> tuple[list[tuple[Any, str]], Found]:
-        """Find pictures of the served CLIP's collection by what they show, nearest first.
-
-        Args:
-            text: What the picture shows, in English.
-            k: How many pictures, 1 to 60.
-        """
         found = find(_served(services, repo), text, int(k))
         return _shown(found), replace(found, hits=[])  # no session keeps pictures
 
@@ -277,16 +274,39 @@ def _connect_find(services: Services, chosen: Any, finder: _Find) -> None:
     def show_latency(found: Found, request: gr.Request) -> str:
         return _latency("match.found_in", found, reader(request))
 
-    def on(trigger: Callable[..., Any], **options: Any) -> None:
+    def on(trigger: Callable[..., Any]) -> None:
         inputs, outputs = [finder.text, finder.count, chosen], [finder.gallery, last]
-        trigger(find_image, inputs, outputs, **LIMITS, **options).success(
+        trigger(counted_as("find_image", show), inputs, outputs, **LIMITS, **PRIVATE).success(
             show_latency, last, finder.latency, show_progress="hidden", **PRIVATE
         )
 
-    on(finder.go.click, api_name="find_image")
-    on(finder.text.submit, **PRIVATE)
+    on(finder.go.click)
+    on(finder.text.submit)
     example = finder.examples.click(lambda row: row[0], finder.examples, finder.text, **QUIET)
-    on(example.then, **PRIVATE)
+    on(example.then)
+
+
+def _offer_to_programs(services: Services, ask: _Ask, finder: _Find) -> None:
+    def match_texts(image: str | None, texts: str, _request: gr.Request) -> dict[str, float]:
+        """Say which texts fit a picture: the probability of each, by the served CLIP.
+
+        Args:
+            image: The picture.
+            texts: What it may show, one text a line.
+        """
+        return match(_served(services), opened(image), texts).scores
+
+    def find_image(text: str, k: int, _request: gr.Request) -> list[tuple[Any, str]]:
+        """Find pictures of the served CLIP's collection by what they show, nearest first.
+
+        Args:
+            text: What the picture shows, in English.
+            k: How many pictures, 1 to 60.
+        """
+        return _shown(find(_served(services), text, int(k)))
+
+    offer(match_texts, [ask.image, ask.texts], ask.scores, name="match", **LIMITS)
+    offer(find_image, [finder.text, finder.count], finder.gallery, name="find_image", **LIMITS)
 
 
 def _build_table(services: Services, chosen: Any) -> None:
@@ -322,7 +342,7 @@ def _build_table(services: Services, chosen: Any) -> None:
     go.click(compare, [files, texts, chosen], table, **LIMITS, **PRIVATE)
 
 
-def _served(services: Services, repo: str) -> Served[Matcher]:
+def _served(services: Services, repo: str = "") -> Served[Matcher]:
     return services.slot(MATCHER, repo).serving(LOAD_WAIT_S)
 
 

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import sys
 import threading
-import warnings
 from typing import Any
 
 import gradio as gr
@@ -62,6 +61,15 @@ HEAD = """<script>
 </script><meta name="color-scheme" content="light dark">"""
 
 
+# Gradio gives the icon of an empty field a name, but not the role that lets a screen reader say it.
+ROLES = """<script>
+new MutationObserver(() => {
+  for (const icon of document.querySelectorAll('div[aria-label="Empty value"]:not([role])'))
+    icon.role = "img";
+}).observe(document, {childList: true, subtree: true});
+</script>"""
+
+
 class LabPage(gr.Blocks):  # type: ignore[misc]
     """Blocks that know their services and how they want to be launched."""
 
@@ -76,10 +84,7 @@ class LabPage(gr.Blocks):  # type: ignore[misc]
     def launch(self, *, train_missing: bool = False, **options: Any) -> Any:
         """`Blocks.launch` with the lab's look; watching and warming begin when the page is up."""
         block = not options.pop("prevent_thread_lock", False)
-        with warnings.catch_warnings():
-            # The chosen model is a State; a tool call by MCP means the default model.
-            warnings.filterwarnings("ignore", message="This MCP server includes a tool that has a")
-            launched = super().launch(**{**self._look(), **options}, prevent_thread_lock=True)
+        launched = super().launch(**{**self._look(), **options}, prevent_thread_lock=True)
         self.app.state_holder = LabSessions(self)
         sys.stdout.write(f"LLM Core Lab is at {self.local_url}  (Ctrl-C ends it)\n")
         sys.stdout.flush()
@@ -127,7 +132,7 @@ class LabPage(gr.Blocks):  # type: ignore[misc]
                 users=settings.users,
                 max_upload_mb=settings.max_upload_mb,
             ),
-            Middleware(LanguageMiddleware, head=HEAD),
+            Middleware(LanguageMiddleware, head=HEAD + ROLES),
         ]
 
 

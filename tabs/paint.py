@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from tabs import fragments, model_panel
+from tabs import elsewhere, fragments, model_panel
 from tabs.i18n import say
 from tabs.kinds import PAINTER
 from tabs.language import Language
 from tabs.model_slot import LOAD_WAIT_S, Served
 from tabs.painting import Painting, between, paint, pictures, strip, wished
 from tabs.services import Services
-from tabs.widgets import PRIVATE, QUIET, reader, sentences, text
+from tabs.widgets import PRIVATE, QUIET, offer, reader, sentences, text
 from training.diffusion.config import GUIDANCE, STEPS
 from training.diffusion.inference import SCHEDULERS
 
@@ -80,6 +80,7 @@ def build(services: Services) -> None:
     way = gr.HTML(elem_id="paint-way")
     _connect(services, chosen, ask, _Tab(go, stop, examples, shown, way, status))
     _build_between(services, chosen, ask)
+    elsewhere.build(services, PAINTER, chosen)
     gr.HTML(text("match.credit"), elem_classes="lab-quiet")
     _offer_to_programs(services)
 
@@ -211,7 +212,6 @@ def _offer_to_programs(services: Services) -> None:
     ]
     output = gr.Image(visible=False, format="png", label="picture")
 
-    @sentences
     def paint_picture(
         prompt: str, steps: int, guidance: float, seed: int, _request: gr.Request
     ) -> Iterator[Any]:
@@ -228,4 +228,4 @@ def _offer_to_programs(services: Services) -> None:
         for painting in paint(served, wish):
             yield painting.images[0]
 
-    gr.Button(visible=False).click(paint_picture, inputs, output, api_name="paint", **LIMITS)
+    offer(paint_picture, inputs, output, name="paint", **LIMITS)

@@ -144,6 +144,8 @@ def endpoint_of(function: BlockFunction) -> str:
     """What a call is counted as: the API's name, or the tab whose event it is."""
     if function.api_visibility != "private" and function.api_name:
         return f"/{function.api_name}"
+    if counted := getattr(function.fn, "counted_as", ""):
+        return str(counted)
     module = getattr(function.fn, "__module__", "") or "page"
     return f"page {module.rsplit('.')[-1]}"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from tabs import fragments, model_panel, search_own
+from tabs import elsewhere, fragments, model_panel, search_own
 from tabs.i18n import say
 from tabs.kinds import INDEX
 from tabs.language import Language
@@ -107,6 +107,7 @@ def build(services: Services) -> None:
     _connect(targets, ask, tab)
     _connect_view(targets, ask, tab)
     search_own.build(services, kept, chosen=chosen, own=own, where=ask.where)
+    elsewhere.build(services, INDEX, chosen)
     _offer_to_programs(targets)
 
 

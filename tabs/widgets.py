@@ -67,6 +67,25 @@ def sentences(handler: Callable[..., Any]) -> Callable[..., Any]:
     return streaming if inspect.isgeneratorfunction(handler) else plain
 
 
+def offer(
+    handler: Callable[..., Any], inputs: Any, outputs: Any, *, name: str, **limits: Any
+) -> None:
+    """Let programs call `handler` as an endpoint and as an MCP tool, both called `name`.
+
+    The components say what goes in and out. No State may be among them: Gradio's MCP server
+    answers a tool that has one with an error.
+    """
+    offered = sentences(handler)
+    offered.__name__ = name
+    gr.Button(visible=False).click(offered, inputs, outputs, api_name=name, **limits)
+
+
+def counted_as(name: str, handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Have an event of the page counted as the endpoint that does the same for programs."""
+    handler.__dict__["counted_as"] = f"/{name}"
+    return handler
+
+
 def _shown(error: Exception, args: tuple[Any, ...]) -> Exception:
     language = reader(next((a for a in args if isinstance(a, gr.Request)), None))
     if isinstance(error, LabError):

@@ -19,12 +19,6 @@ from tests.tabs.lab import (
     AppProcess,
     HubProcess,
     environment_for,
-    publish,
-    publish_index,
-    tiny_classifier,
-    tiny_clip,
-    tiny_generator,
-    tiny_painter,
     wait_until,
 )
 
@@ -146,25 +140,3 @@ def test_a_taken_port_is_one_sentence(hub_process: HubProcess, tmp_path: Path):
         done = run_app(tmp_path, LAB_PORT=str(port), **environment)
     assert done.returncode == 2
     assert f"Port {port} of this machine is taken" in done.stderr
-
-
-def test_a_second_start_with_train_missing_trains_nothing(hub_process: HubProcess, tmp_path: Path):
-    hub = hub_process.client(tmp_path / "cache")
-    publish(hub, tiny_classifier(tmp_path / "classifier"))
-    publish(hub, tiny_generator(tmp_path / "generator"), "fairy-tale-gpt")
-    publish_index(hub, tmp_path / "index")
-    publish(hub, tiny_clip(tmp_path / "clip"), "emoji-clip")
-    publish(hub, tiny_painter(tmp_path / "painter"), "emoji-painter")
-    environment = environment_for(hub_process, tmp_path)
-    app = AppProcess(tmp_path / "lab", environment, ("--train-missing",)).start()
-    from gradio_client import Client
-
-    client = Client(app.url, verbose=False)
-    assert client.predict("oil price", api_name="/classify")["label"]
-    assert client.predict("Once", 5, api_name="/generate")
-    assert client.predict("moon", 2, "hybrid", api_name="/search")
-    assert client.predict("red circle", 2, api_name="/find_image")
-    assert client.predict("red circle", api_name="/paint")
-    client.close()
-    assert app.stop() == 0
-    assert not (tmp_path / "lab" / "runs").exists()

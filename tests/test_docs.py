@@ -9,17 +9,49 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
+DOCS = [*READMES, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def test_readme_shows_current_help_and_settings():
-    render = runpy.run_path(str(ROOT / "docs" / "regenerate.py"))["render"]
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert render(readme) == readme, "run: python docs/regenerate.py"
+def test_what_is_generated_of_the_documentation_is_current():
+    pages = runpy.run_path(str(ROOT / "docs" / "regenerate.py"))["pages"]()
+    assert {page.name for page in pages} == {"README.md", "README.zh.md", "api.md"}
+    for page, current in pages.items():
+        assert page.read_text("utf-8") == current, "run: python docs/regenerate.py"
 
 
-def test_readme_tree_names_every_top_level_folder():
-    readme = (ROOT / "README.md").read_text("utf-8")
+def test_both_readmes_have_the_same_headings_commands_and_links():
+    english, chinese = (page.read_text("utf-8") for page in READMES)
+    assert levels(english) == levels(chinese)
+    assert commands(english) == commands(chinese)
+    assert links(english) - {"README.zh.md"} == links(chinese) - {"README.md"}
+    assert "](README.zh.md)" in english
+    assert "](README.md)" in chinese
+
+
+def levels(page: str) -> list[int]:
+    """Of the headings, in order."""
+    outside = re.sub(r"^```.*?^```", "", page, flags=re.M | re.S)
+    return [len(marks) for marks in re.findall(r"^(#+) ", outside, flags=re.M)]
+
+
+def commands(page: str) -> list[list[str]]:
+    """The lines of every code block, without comments and without a tree's explanations."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", page, flags=re.M | re.S)
+    lines = [
+        [re.split(r"(?:^|\s+)#\s|\s{2,}", line.strip())[0] for line in b.splitlines()]
+        for b in blocks
+    ]
+    return [list(filter(None, block)) for block in lines]
+
+
+def links(page: str) -> set[str]:
+    return set(re.findall(r"\]\(([^)\s]+)", page))
+
+
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+def test_readme_tree_names_every_top_level_folder(page: Path):
+    readme = page.read_text("utf-8")
     tree = readme.split("<!-- tree -->")[1].split("<!-- /tree -->")[0]
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -238,7 +238,7 @@ def test_a_program_gets_a_sentence_for_a_mistake(client: Client):
 def test_mcp_offers_the_tools_with_their_descriptions(app: AppProcess):
     with urllib.request.urlopen(f"{app.url}/gradio_api/mcp/schema", timeout=30) as answer:
         tools = {tool["name"]: tool for tool in json.load(answer)}
-    pictures = {"match_texts", "find_image", "paint_picture"}
+    pictures = {"match", "find_image", "paint"}
     assert set(tools) == {"classify", "classify_batch", "generate", "search", *pictures}
     for name in pictures:
         assert all(one["description"] for one in tools[name]["inputSchema"]["properties"].values())

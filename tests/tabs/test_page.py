@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from hub_utils.connection import Hub
@@ -52,6 +53,14 @@ def test_programs_may_call_these_and_nothing_else(page: LabPage):
         "/search": ["query", "k", "mode"],
         "/generate": ["prompt", "max_new_tokens", "temperature", "top_k", "top_p", "seed"],
     }
+
+
+def test_what_programs_call_has_no_state_on_which_an_mcp_tool_fails(page: LabPage):
+    names = {name.strip("/") for name in public(page)}
+    offered = [function for function in page.fns.values() if function.api_name in names]
+    assert len(offered) == len(names)
+    for function in offered:
+        assert not any(isinstance(one, gr.State) for one in (*function.inputs, *function.outputs))
 
 
 def test_every_other_event_is_private(page: LabPage):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hub_utils.cards import Metric, ModelFacts, model_card
 from hub_utils.names import RepoId
+from hub_utils.snippets import text_classifier
 from training.bert.config import ADAPTER_FOLDER, TrainConfig
 from training.bert.data import Corpus
 from training.bert.evaluate import Evaluation, draw
@@ -20,13 +21,6 @@ from training.shared.publishing import empty, table_cell, versions, write_json
 LIBRARIES = ("torch", "transformers", "peft", "datasets", "huggingface_hub")
 PICTURES = "pictures"
 MAX_TABLE_LABELS = 60
-
-SNIPPET = """\
-from transformers import pipeline
-
-classify = pipeline("text-classification", "{repo}")
-print(classify({example!r}, truncation=True, top_k=3))
-"""
 
 ADAPTER_SNIPPET = """\
 ```python
@@ -130,7 +124,7 @@ def card(outcome: Outcome) -> str:
         train_seconds=outcome.trained.seconds,
         intended_use=_intended_use(corpus),
         limits=_limits(outcome),
-        snippet=SNIPPET.format(repo=outcome.repo, example=_example(corpus)),
+        snippet=text_classifier(outcome.repo, example=_example(corpus)),
         sections=_sections(outcome),
         credits=_credits(corpus, config),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from hub_utils.cards import Metric, ModelFacts, model_card
 from hub_utils.names import RepoId
+from hub_utils.snippets import picture_matcher
 from training.clip.augment import MEAN, STD, prepared, sized
 from training.clip.config import TOWERS, TrainConfig
 from training.clip.evaluate import Evaluation, Retrieval
@@ -23,19 +24,6 @@ from training.shared.publishing import empty, table_cell, versions, write_json
 
 LIBRARIES = ("torch", "open-clip-torch", "transformers", "datasets", "huggingface_hub")
 PICTURES = "pictures"
-
-SNIPPET = """\
-import open_clip
-import torch
-
-model, preprocess = open_clip.create_model_from_pretrained("hf-hub:{repo}")
-model.eval()
-tokenizer = open_clip.get_tokenizer("hf-hub:{repo}")
-texts = {texts!r}
-with torch.inference_mode():
-    vectors = model.encode_text(tokenizer(texts), normalize=True)
-print(vectors @ vectors.T)  # and model.encode_image(preprocess(picture)[None], normalize=True)
-"""
 
 GALLERY_SNIPPET = """\
 ```python
@@ -165,7 +153,7 @@ def card(outcome: Outcome) -> str:
         "texts, and learning how CLIP works.",
         limits="It was trained on drawings of one style and knows nothing of photos. Text inside a "
         "picture is not read. Lay transparent pictures on white before they are preprocessed.",
-        snippet=SNIPPET.format(repo=outcome.repo, texts=texts),
+        snippet=picture_matcher(outcome.repo, texts=texts),
         sections=_sections(outcome),
         credits=f"Texts by `{config.text_name}`; {corpus.credit}",
     )

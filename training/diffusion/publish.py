@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub_utils.cards import Metric, ModelFacts, model_card
 from hub_utils.names import RepoId
+from hub_utils.snippets import painter
 from training.diffusion.config import FACTS, TrainConfig
 from training.diffusion.evaluate import CHOICES, SEEDS, Evaluation
 from training.diffusion.train import Trained
@@ -23,20 +24,6 @@ if TYPE_CHECKING:
 LIBRARIES = ("torch", "diffusers", "transformers", "datasets", "huggingface_hub")
 PICTURES = "pictures"
 SAMPLE_SIDE = 64
-
-SNIPPET = """\
-import torch
-from diffusers import DiffusionPipeline
-
-pipeline = DiffusionPipeline.from_pretrained("{repo}")
-picture = pipeline(
-    {prompt!r},
-    num_inference_steps={steps},
-    guidance_scale={guidance},
-    generator=torch.Generator().manual_seed(0),
-).images[0]
-print(picture.size)  # picture.resize((256, 256)).save("picture.png")
-"""
 
 
 @dataclass(frozen=True)
@@ -165,8 +152,8 @@ def card(outcome: Outcome) -> str:
         limits=f"It has seen {len(outcome.learnt):,} drawings of one style, of "
         f"{config.image_size} pixels a side, and paints little else. Give the steps and the "
         f"guidance as above: the library's own defaults (50 and 7.5) are slower and no better.",
-        snippet=SNIPPET.format(
-            repo=outcome.repo,
+        snippet=painter(
+            outcome.repo,
             prompt=outcome.learnt.captions[0][0],
             steps=evaluation.steps,
             guidance=evaluation.guidance,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hub_utils.cards import Metric, ModelFacts, model_card
 from hub_utils.names import RepoId
+from hub_utils.snippets import text_generator
 from training.gpt.baselines import COUNTED_TOKENS
 from training.gpt.config import DEFAULT_DATA, TrainConfig
 from training.gpt.data import Corpus
@@ -28,16 +29,6 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "datasets", "huggingface_hub
 PICTURES = "pictures"
 SNIPPET_TOKENS = 60
 MAX_HISTORY = 500  # points of the learning curve in evaluation.json
-
-SNIPPET = """\
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained("{repo}")
-model = AutoModelForCausalLM.from_pretrained("{repo}")
-prompt = tokenizer({prompt!r}, return_tensors="pt")
-text = model.generate(**prompt, max_new_tokens={tokens}, do_sample=True, temperature=0.8, top_k=50)
-print(tokenizer.decode(text[0], skip_special_tokens=True))
-"""
 
 # For a model that has no stock format: only this project's code can open it.
 OWN_SNIPPET = """\
@@ -182,7 +173,7 @@ def _snippet(outcome: Outcome) -> str:
     prompt = outcome.samples[0].prompt
     room = outcome.trained.model.config.context - len(outcome.trained.tokenizer(prompt).input_ids)
     tokens = max(1, min(SNIPPET_TOKENS, room))
-    return SNIPPET.format(repo=outcome.repo, prompt=prompt, tokens=tokens)
+    return text_generator(outcome.repo, prompt=prompt, tokens=tokens)
 
 
 def _sections(outcome: Outcome) -> Mapping[str, str]:

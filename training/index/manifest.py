@@ -23,6 +23,7 @@ COLUMNS = (
     *("id", "document", "title", "text", "number", "start", "end"),
     *("text_hash", "document_hash", "embedding"),
 )
+LOCAL = "sha256-"  # how the revision of an encoder from a folder begins
 # The only paths that a manifest may name: it comes from a Hub.
 _SHARD_PATH = re.compile(r"data/train-(\d{5})-of-(\d{5})\.parquet")
 
@@ -47,6 +48,11 @@ class EncoderFacts:
     dimension: int
     normalized: bool  # vectors have length 1: their product is the cosine
     max_tokens: int  # that it reads
+
+    @property
+    def commit(self) -> str:
+        """The revision on a Hub; "" of an encoder from a folder."""
+        return "" if self.revision.startswith(LOCAL) else self.revision
 
 
 @dataclass(frozen=True)
