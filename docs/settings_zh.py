@@ -19,7 +19,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "LAB_SEARCH_STORE": ("`chroma`", "在哪里查找最近的向量：`chroma`、`exact`、`faiss-flat`、`faiss-hnsw`、`faiss-ivfpq`，或按大小选择的 `auto`。"),
     "CHROMA_URL": ("无", "Chroma 服务器，如 `http://127.0.0.1:8000`，代替内嵌的 Chroma。"),
     "LAB_TABS": ("全部", "页面上的标签页，如 `classify`，多个用逗号分隔；只加载它们的模型。"),
-    "LAB_PORT": ("`7860`", "网页的端口；`0` 表示任选一个空闲端口。"),
+    "LAB_PORT": ("`GRADIO_SERVER_PORT`，`7860`", "网页的端口；`0` 表示任选一个空闲端口。"),
     "LAB_AUTH": ("无", "谁可以登录：`name:password`，多个用逗号分隔，或每行一个的文件。"),
     "LAB_QUEUE": ("`64`", "每个模型最多有多少调用等待；更多的会被告知稍后再来。"),
     "LAB_RATE_LIMIT": ("`0`，不限", "一个客户端每分钟可以调用多少次。"),
