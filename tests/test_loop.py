@@ -118,16 +118,16 @@ def test_the_lab_is_deployed_as_a_space_and_again_without_a_commit(
     from hub_utils import bundle as bundles
     from hub_utils import deploy
     from hub_utils.settings import Settings
+    from hub_utils.space_order import Wish, order_for
+    from hub_utils.space_stage import stage
 
     push_folder(classifier, repo, hub=any_hub, message="Train", private=False)
     settings = Settings(models={"classify": repo.name})
     bundle = bundles.read_bundle(ROOT / "spaces" / "lab")
-    order = deploy.order_for(
-        bundle, hub=any_hub, settings=settings, name=any_name("lab"), private=True
-    )
+    wish = Wish(name=any_name("lab"), private=True)
+    order = order_for(bundle, wish, hub=any_hub, settings=settings)
     staged = tmp_path / "staged"
-    served = {"models": list(order.models)}
-    bundles.stage(bundle, staged, project=ROOT, hardware=order.hardware, served=served)
+    stage(bundle, staged, project=ROOT, hardware=order.hardware, decided=order.card_fields())
 
     def once():
         plan = deploy.plan_deploy(order, deploy.look(order.repo, hub=any_hub), staged)

@@ -24,7 +24,7 @@ from torch import Tensor
 from training.bert.config import TrainConfig
 from training.bert.data import Tokens
 from training.bert.model import Packed, PackedClassifier, pack
-from training.bert.scoring import token_rows
+from training.bert.scoring import autocast, token_rows
 from training.shared.device import cores
 
 if TYPE_CHECKING:
@@ -76,7 +76,11 @@ class Backward:
         feed: Feed,
         config: TrainConfig,
         accelerator: Accelerator,
+        *,
+        bfloat16: bool = False,
     ) -> None:
+        """bfloat16: of the products."""
+        self._bfloat16 = bfloat16
         self._network, self._weights, self._feed = network, list(weights), feed
         self._config, self._accelerator = config, accelerator
         self._pool = _pool(network, config, accelerator)
@@ -122,7 +126,8 @@ class Backward:
         packed, hidden, targets = self._feed.batch(rows, thin=thin, rng=np.random.default_rng(seed))
         start = 0 if hidden is None else self._feed.frozen
         hidden = None if hidden is None else hidden.to(device)
-        logits = self._network(packed.to(device), hidden, start)
+        with autocast(device.type, bfloat16=self._bfloat16):
+            logits = self._network(packed.to(device), hidden, start)
         weights = self._feed.weights
         return F.cross_entropy(
             logits.float(),

@@ -20,7 +20,7 @@ from training.bert.gradients import Backward, Feed
 from training.bert.model import body_parameters, head_parameters, new_layer_parameters
 from training.shared import checkpoint, seed
 from training.shared.checkpoint import Checkpoint
-from training.shared.device import one_thread_each
+from training.shared.device import one_thread_each, probe
 from training.shared.processes import agreed
 from training.shared.progress import Progress
 from training.shared.schedule import Budget, one_cycle
@@ -82,7 +82,14 @@ def fit(
     folder: Path,
 ) -> None:
     """Step until the budget is used, then put the averaged weights in place if there are any."""
-    backward = Backward(run.network, list(run.weights.values()), feed, config, accelerator)
+    backward = Backward(
+        run.network,
+        list(run.weights.values()),
+        feed,
+        config,
+        accelerator,
+        bfloat16=probe().bfloat16,
+    )
     keep = _Keeper(run, config, folder, frozen=feed.frozen, main=accelerator.is_main_process)
     clock = time.monotonic() - run.seconds
     run.network.train()

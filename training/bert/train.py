@@ -112,7 +112,7 @@ def _accelerator(hardware: Hardware) -> Accelerator:
     """One process, or several under `accelerate launch`."""
     from accelerate import Accelerator
 
-    return Accelerator(cpu=hardware.device == "cpu", mixed_precision=hardware.compute)
+    return Accelerator(cpu=hardware.device == "cpu")
 
 
 def _tokenizer(base: Path, config: TrainConfig) -> Any:

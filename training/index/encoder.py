@@ -18,6 +18,7 @@ from training.shared.workers import map_on_cores
 
 BATCH = 16  # texts
 HALF_BATCH = 8  # texts in bfloat16: what is between two products has to stay in the core's cache
+MIN_HALF_WIDTH = 256  # of vectors; below it rounding costs exactness and saves no time
 Report = Callable[[int], None]  # hears how many texts are done
 
 
@@ -35,8 +36,8 @@ class Encoder:
         self.normalized = True
         self.notice: str | None = None
         self._model = model
-        self._batch = HALF_BATCH if bfloat16 else BATCH
-        self._half = bfloat16
+        self._half = bfloat16 and self.dimension >= MIN_HALF_WIDTH
+        self._batch = HALF_BATCH if self._half else BATCH
 
     def encode(self, texts: Sequence[str], *, report: Report | None = None) -> np.ndarray:
         """(n, d) float32 vectors of passages, in their order.

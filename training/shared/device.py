@@ -34,11 +34,6 @@ class Hardware:
     name: str  # for the card: "AMD EPYC, 2 cores, 24 GiB"
 
     @property
-    def compute(self) -> str:
-        """The number format of matrix products, as accelerate names it: "bf16" or "no"."""
-        return "bf16" if self.bfloat16 else "no"
-
-    @property
     def dtype(self) -> torch.dtype:
         """The number format of matrix products."""
         import torch
