@@ -84,20 +84,32 @@ class Encoder:
         return np.asarray(vectors, np.float32)
 
 
-def load_encoder(folder: Path, *, repo: str | None = None, revision: str | None = None) -> Encoder:
-    """Open a sentence-transformers model (or any encoder that transformers opens) from a folder."""
+def load_encoder(
+    folder: Path,
+    *,
+    repo: str | None = None,
+    revision: str | None = None,
+    device: str | None = None,
+) -> Encoder:
+    """Open a sentence-transformers model (or any encoder that transformers opens) from a folder.
+
+    device: a named one is taken, in float32, without asking the hardware; None: what it has.
+    """
     from sentence_transformers import SentenceTransformer
 
     from training.shared.device import probe
 
     model = SentenceTransformer(
         str(folder),
-        device=probe().device,
+        device=device or probe().device,
         local_files_only=True,
         model_kwargs={"use_safetensors": True},
     )
     return Encoder(
-        model.eval(), repo=repo or folder.name, revision=revision, bfloat16=probe().bfloat16
+        model.eval(),
+        repo=repo or folder.name,
+        revision=revision,
+        bfloat16=device is None and probe().bfloat16,
     )
 
 

@@ -197,24 +197,6 @@ def encoder_of(manifest: Manifest, *, hub: Hub, device: str | None = None) -> En
 
     facts = manifest.encoder
     pulled = pull(hub.repo(facts.repo), hub=hub, revision=facts.revision)
-    if device is None:
-        encoder = load_encoder(pulled.folder, repo=facts.repo, revision=pulled.revision)
-    else:
-        encoder = _encoder_on(device, pulled)
+    encoder = load_encoder(pulled.folder, repo=facts.repo, revision=pulled.revision, device=device)
     require_encoder(manifest, encoder)
     return encoder
-
-
-def _encoder_on(device: str, pulled: Pulled) -> Encoder:
-    """The encoder on a device that is named: the hardware is not asked what it has."""
-    from sentence_transformers import SentenceTransformer
-
-    from training.index.encoder import Encoder
-
-    model = SentenceTransformer(
-        str(pulled.folder),
-        device=device,
-        local_files_only=True,
-        model_kwargs={"use_safetensors": True},
-    )
-    return Encoder(model.eval(), repo=str(pulled.repo), revision=pulled.revision)
