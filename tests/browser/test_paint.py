@@ -96,7 +96,7 @@ def test_a_program_sees_the_picture_after_every_step(client: Client) -> None:
     [
         (("",), "nothing to paint"),
         (("x" * 10_000,), "10,000 characters"),
-        (("red", 1000), "number of steps is 1000"),
+        (("red", 1000), "number of steps is 1000.*Try 100\\."),
         (("red", 4, 3.5, -1), "seed is -1"),
     ],
 )

@@ -299,9 +299,10 @@ def _checked_seed(seed: int) -> int:
 
 def _check_whole(name: str, value: Any, least: int, most: int) -> None:
     if not (_is_number(value) and least <= value <= most and value == int(value)):
+        nearest = min(max(round(value), least), most) if _is_number(value) else least
         raise LabError(
             f"{name} is {str(value)[:40]}; it must be a whole number from {least} to {most}.",
-            hint=f"Try {least if least else 7}.",
+            hint=f"Try {nearest}.",
         )
 
 
