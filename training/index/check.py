@@ -22,7 +22,7 @@ QUERIES = 100
 LOOKED_AT = 5  # passages a query, at most: some are too short
 LEAST, MOST = 30, 200  # characters of a sentence
 RUN = 80  # characters where there are no sentences
-_SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]")
+_SENTENCE = re.compile(r"([^.!?。！？\n]+)([.!?。！？]?)")  # and its end, if it has one
 
 KnownItems = tuple[dict[str, str], dict[str, dict[str, int]]]  # queries, judgements
 
@@ -49,7 +49,7 @@ def known_items(passages: PassageRows, *, seed: int = 0, count: int = QUERIES) -
 
 def _from_the_middle(text: str) -> str:
     """A sentence of LEAST to MOST characters, else about as many words; "" of a shorter text."""
-    found = (" ".join(match.split()) for match in _SENTENCE.findall(text))
+    found = (" ".join(f"{said}{end}".split()) for said, end in _SENTENCE.findall(text) if end)
     sentences = [sentence for sentence in found if LEAST <= len(sentence) <= MOST]
     if sentences:
         return sentences[len(sentences) // 2]

@@ -7,7 +7,7 @@ vectors = encoder.encode(["First passage …", "Second passage …"])     # (2, 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ import numpy as np
 
 from training.shared.workers import map_on_cores
 
-BATCH = 16  # texts
-HALF_BATCH = 8  # texts in bfloat16: what is between two products has to stay in the core's cache
+PIECE = 2048  # texts cut into tokens at once
+BATCH_TOKENS = 4096  # of the texts that go through the model together
+HALF_BATCH_TOKENS = 2048  # in bfloat16: what is between two products has to stay in the cache
 MIN_HALF_WIDTH = 256  # of vectors; below it rounding costs exactness and saves no time
+PROMPTS = ("document", "passage", "corpus")  # the first that a model has goes before passages
 Report = Callable[[int], None]  # hears how many texts are done
 
 
@@ -37,7 +39,7 @@ class Encoder:
         self.notice: str | None = None
         self._model = model
         self._half = bfloat16 and self.dimension >= MIN_HALF_WIDTH
-        self._batch = HALF_BATCH if self._half else BATCH
+        self._batch_tokens = HALF_BATCH_TOKENS if self._half else BATCH_TOKENS
 
     def encode(self, texts: Sequence[str], *, report: Report | None = None) -> np.ndarray:
         """(n, d) float32 vectors of passages, in their order.
@@ -45,20 +47,30 @@ class Encoder:
         On a CPU a worker a core, each with texts of alike length.
         """
         vectors = np.empty((len(texts), self.dimension), np.float32)
-        order = np.argsort([-len(text) for text in texts], kind="stable")
-        batches = [order[at : at + self._batch] for at in range(0, len(order), self._batch)]
-        model, done = self._for_passages, 0
+        done = 0
+        for start in range(0, len(texts), PIECE):
+            for rows, found in self._encoded(texts[start : start + PIECE]):
+                vectors[start + rows] = found
+                done += len(rows)
+                if report is not None:
+                    report(done)
+        return vectors
+
+    def _encoded(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of every batch its (m,) places in `texts` and its (m, d) vectors.
+
+        What `SentenceTransformer.encode_document` does, but tokens are made once for all texts:
+        they tell how long a text is, and a worker in Python would hold up the others.
+        """
+        model = self._for_passages
+        prompt = next((model.prompts[name] for name in PROMPTS if name in model.prompts), None)
+        features = model.preprocess(list(texts), prompt=prompt, task="document")
+        batches = list(_batches(features["attention_mask"].numpy(), self._batch_tokens))
 
         def run(rows: np.ndarray) -> np.ndarray:
-            return _vectors(model, [texts[row] for row in rows])
+            return _vectors(model, _taken(features, rows), self.dimension)
 
-        found = map_on_cores(run, batches, device=self._device)
-        for rows, piece in zip(batches, found, strict=True):
-            vectors[rows] = piece
-            done += len(rows)
-            if report is not None:
-                report(done)
-        return vectors
+        yield from zip(batches, map_on_cores(run, batches, device=self._device), strict=True)
 
     @property
     def _device(self) -> str:
@@ -113,12 +125,36 @@ def load_encoder(
     )
 
 
-def _vectors(model: Any, texts: list[str]) -> np.ndarray:
-    """(n, d) float32 vectors of length 1 of a batch of passages."""
+def _batches(mask: np.ndarray, tokens: int) -> Iterator[np.ndarray]:
+    """Rows of the (n, t) mask of alike length, the longest first; at most `tokens` with padding."""
+    lengths = mask.sum(1)
+    order = np.argsort(-lengths, kind="stable")
+    at = 0
+    while at < len(order):
+        count = max(1, tokens // max(1, int(lengths[order[at]])))
+        yield order[at : at + count]
+        at += count
+
+
+def _taken(features: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
+    """The features of some texts, without the columns that only longer ones need."""
+    mask = features["attention_mask"]
+    used = mask[rows].any(0)  # (t,) of either side
+    return {
+        name: value[rows][:, used] if getattr(value, "shape", None) == mask.shape else value
+        for name, value in features.items()
+    }
+
+
+def _vectors(model: Any, features: dict[str, Any], dimension: int) -> np.ndarray:
+    """(m, d) float32 vectors of length 1 of a batch of passages."""
     import torch
 
-    found = model.encode_document(
-        texts, batch_size=len(texts), show_progress_bar=False, convert_to_tensor=True
-    )
-    normalized = torch.nn.functional.normalize(found.float(), dim=1)
+    with torch.inference_mode():
+        there = {
+            name: value.to(model.device) if isinstance(value, torch.Tensor) else value
+            for name, value in features.items()
+        }
+        found = model(there, task="document")["sentence_embedding"][:, :dimension]
+        normalized = torch.nn.functional.normalize(found.float(), dim=1)
     return np.asarray(normalized.cpu(), np.float32)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from training.index.passages import Passage
     from training.index.spool import Entry
 
-Cut = Callable[["Document"], Sequence["Passage"]]
+Cut = Callable[[list["Document"]], list[list["Passage"]]]
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,17 @@ def draft(
     earlier: the shard's last revision, with the same columns. names: column → metadata name.
     """
     known = _documents(earlier)
+    documents = [e.document() for e in entries if (e.id, e.hash) not in known]
+    fresh = iter(zip(documents, cut(documents), strict=True))
     base = 0 if earlier is None else len(earlier)
     rows: list[tuple[Entry, Document, Passage]] = []
     order: list[np.ndarray] = []
     for entry in entries:
         start, stop = known.get((entry.id, entry.hash), (0, 0))
-        if stop == start:
-            document = entry.document()
+        if stop == start:  # an earlier document has a passage at least
+            document, passages = next(fresh)
             first = len(rows)
-            rows += [(entry, document, passage) for passage in cut(document)]
+            rows += [(entry, document, passage) for passage in passages]
             start, stop = base + first, base + len(rows)
         order.append(np.arange(start, stop))
     embedded = [passage.embedded for _, _, passage in rows]

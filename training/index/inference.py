@@ -80,15 +80,11 @@ def index_texts(
     """
     from training.index.keyword import KeywordIndex
     from training.index.map import project
-    from training.index.passages import cut
+    from training.index.passages import cut_all
 
-    read = [
-        (
-            document,
-            cut(document, encoder.tokenizer, max_tokens=encoder.max_tokens, overlap_tokens=32),
-        )
-        for document in documents
-    ]
+    whole = list(documents)
+    size = {"max_tokens": encoder.max_tokens, "overlap_tokens": 32}
+    read = list(zip(whole, cut_all(whole, encoder.tokenizer, **size), strict=True))
     passages = [passage for _, found in read for passage in found]
     if not passages:
         raise LabError("There is no text in it.", hint="Give a file with a few sentences.")

@@ -7,6 +7,7 @@ before, so that what stands across a cut is found too. What is embedded is the t
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from training.index.documents import Document
 
+BLOCK = 256  # documents cut at once
 TITLE_SHARE = 4  # a title may take a quarter of the window
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n\s*")
 _SENTENCE = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|[。！？…]+[”’」』）]*\s*")
@@ -42,41 +44,91 @@ class Passage:
 def cut(
     document: Document, tokenizer: Any, *, max_tokens: int, overlap_tokens: int
 ) -> list[Passage]:
-    """The passages of a document, none above `max_tokens` with special tokens and title.
+    """The passages of a document, as `cut_all` finds them."""
+    size = {"max_tokens": max_tokens, "overlap_tokens": overlap_tokens}
+    return cut_all([document], tokenizer, **size)[0]
 
-    tokenizer: a fast one of transformers. overlap_tokens: repeated of the passage before, at most.
+
+def cut_all(
+    documents: Sequence[Document], tokenizer: Any, *, max_tokens: int, overlap_tokens: int
+) -> list[list[Passage]]:
+    """Of every document its passages, none above `max_tokens` with special tokens and title.
+
+    tokenizer: a fast one of transformers; it uses all cores for texts that it is given together.
+    overlap_tokens: repeated of the passage before, at most.
     """
-    window = max_tokens - tokenizer.num_special_tokens_to_add()
-    title = _short(document.title, tokenizer, max(1, window // TITLE_SHARE))
-    if title:
-        window -= len(_ids(f"{title}\n", tokenizer))
-    text = _Text(document.text, tokenizer)
-    pieces = text.pieces(max(1, window), min(overlap_tokens, window // 2))
+    if len(documents) > BLOCK:  # the places of all tokens at once would be many
+        blocks = [documents[at : at + BLOCK] for at in range(0, len(documents), BLOCK)]
+        size = {"max_tokens": max_tokens, "overlap_tokens": overlap_tokens}
+        return [found for block in blocks for found in cut_all(block, tokenizer, **size)]
+    if not documents:
+        return []
+    whole = max_tokens - tokenizer.num_special_tokens_to_add()
+    titles = [_short(d.title, tokenizer, max(1, whole // TITLE_SHARE)) for d in documents]
+    windows = [max(1, whole - len(_ids(f"{t}\n", tokenizer))) if t else whole for t in titles]
+    texts = _texts([document.text for document in documents], tokenizer)
+    sizes = [(window, min(overlap_tokens, window // 2)) for window in windows]
+    planned = [text.pieces(*size) for text, size in zip(texts, sizes, strict=True)]
+    fits = _fitting(documents, planned, windows, tokenizer)
+    return [
+        _passages(document, title, pieces if fit else text.pieces(*size, careful=True))
+        for document, title, pieces, fit, text, size in zip(
+            documents, titles, planned, fits, texts, sizes, strict=True
+        )
+    ]
+
+
+def _passages(document: Document, title: str, pieces: list[tuple[int, int]]) -> list[Passage]:
     return [
         Passage(f"{document.id}#{n}", document.id, title, document.text[a:b], n, a, b)
         for n, (a, b) in enumerate(pieces)
     ]
 
 
+def _fitting(
+    documents: Sequence[Document],
+    planned: Sequence[list[tuple[int, int]]],
+    windows: Sequence[int],
+    tokenizer: Any,
+) -> list[bool]:
+    """Whether each document's pieces are within its window, each by itself."""
+    texts = [d.text[a:b] for d, pieces in zip(documents, planned, strict=True) for a, b in pieces]
+    counts = iter([len(ids) for ids in _all_ids(texts, tokenizer)])
+    return [
+        max((next(counts) for _ in pieces), default=0) <= window
+        for pieces, window in zip(planned, windows, strict=True)
+    ]
+
+
+def _texts(texts: list[str], tokenizer: Any) -> list[_Text]:
+    encoded = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    return [
+        _Text(text, offsets, tokenizer)
+        for text, offsets in zip(texts, encoded["offset_mapping"], strict=True)
+    ]
+
+
 class _Text:
     """A text by its tokens, and where it may be cut."""
 
-    def __init__(self, text: str, tokenizer: Any) -> None:
+    def __init__(self, text: str, offsets: Sequence[tuple[int, int]], tokenizer: Any) -> None:
         self._text, self._tokenizer = text, tokenizer
-        encoded = tokenizer(
-            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
-        )
-        offsets = np.asarray(encoded["offset_mapping"], np.int64).reshape(-1, 2)
-        self._starts = offsets[:, 0]  # (n,) characters, ascending
+        pairs = np.asarray(offsets, np.int64).reshape(-1, 2)
+        self._starts = pairs[:, 0]  # (n,) characters, ascending
         # Tokens before which a piece may end, the best kind of place first.
         patterns = (_PARAGRAPH, _SENTENCE, _WORD)
         self._breaks = [self._tokens_after(pattern) for pattern in patterns]
 
-    def pieces(self, window: int, overlap: int) -> list[tuple[int, int]]:
-        """(start, end) in characters of pieces of at most `window` tokens, without outer space."""
+    def pieces(self, window: int, overlap: int, *, careful: bool = False) -> list[tuple[int, int]]:
+        """(start, end) in characters of pieces of at most `window` tokens, without outer space.
+
+        careful: counts the tokens of each piece by itself, which can be more than in the text.
+        """
         found, at = [], 0
         while at < len(self._starts):
-            stop = self._fitting(at, self._stop(at, window), window)
+            stop = self._stop(at, window)
+            if careful:
+                stop = self._fitting(at, stop, window)
             piece = self._stripped(self._place(at), self._place(stop))
             if piece[0] < piece[1]:
                 found.append(piece)
@@ -143,5 +195,11 @@ def _short(title: str, tokenizer: Any, limit: int) -> str:
 
 
 def _ids(text: str, tokenizer: Any) -> list[int]:
-    ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    return _all_ids([text], tokenizer)[0]
+
+
+def _all_ids(texts: list[str], tokenizer: Any) -> list[list[int]]:
+    if not texts:
+        return []
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
     return ids

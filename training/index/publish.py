@@ -7,6 +7,7 @@ written here tells a time or a machine: the same documents give the same bytes, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,8 +53,10 @@ def write_repository(
     """
     manifest = read(folder)
     shards = read_shards(folder, manifest)
-    places = _places(shards.table, shards.vectors, previous or folder, seed=seed)
-    keyword = _write_keyword(folder, shards.table)
+    with ThreadPoolExecutor(1) as beside:  # the map keeps one core busy, outside of Python
+        writing = beside.submit(_write_keyword, folder, shards.table)
+        places = _places(shards.table, shards.vectors, previous or folder, seed=seed)
+        keyword = writing.result()
     corpus_map.write_map(folder, shards.table, places)
     manifest = _described(manifest)
     write(folder, manifest)

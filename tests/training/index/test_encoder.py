@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.index.encoder import BATCH, Encoder, load_encoder
+from training.index.encoder import Encoder, _taken, load_encoder
 
 
 @pytest.fixture(scope="module")
@@ -18,18 +18,21 @@ def encoder(tiny_encoder: Path) -> Encoder:
 
 
 def test_vectors_are_those_of_sentence_transformers_in_the_order_given(
-    encoder: Encoder, tiny_encoder: Path
+    encoder: Encoder, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sentence_transformers import SentenceTransformer
 
-    texts = ["the rocket " * (1 + 7 * n % 30) for n in range(2 * BATCH + 3)]
+    texts = ["the rocket " * (1 + 7 * n % 30) for n in range(35)]
+    monkeypatch.setattr(encoder, "_batch_tokens", 200)
     told: list[int] = []
     vectors = encoder.encode(texts, report=told.append)
     theirs = SentenceTransformer(str(tiny_encoder)).encode(texts, normalize_embeddings=True)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, theirs, atol=2e-5)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert told == [BATCH, 2 * BATCH, len(texts)]
+    assert told[-1] == len(texts)
+    assert len(told) > 3
+    assert told == sorted(told)
 
 
 def test_no_texts_are_no_vectors(encoder: Encoder) -> None:
@@ -55,3 +58,35 @@ def test_bfloat16_moves_passages_a_little_and_questions_not_at_all(
     assert (exact * rounded).sum(1).min() > 0.999
     np.testing.assert_allclose(np.linalg.norm(rounded, axis=1), 1, atol=1e-3)
     np.testing.assert_array_equal(half.encode_query(texts[0]), encoder.encode_query(texts[0]))
+
+
+def test_more_texts_than_are_cut_into_tokens_at_once(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["the rocket " * n for n in range(1, 8)]
+    expected = encoder.encode(texts)
+    monkeypatch.setattr("training.index.encoder.PIECE", 3)
+    told: list[int] = []
+    np.testing.assert_allclose(encoder.encode(texts, report=told.append), expected, atol=2e-5)
+    assert told[-1] == len(texts)
+
+
+def test_padding_of_either_side_is_left_out() -> None:
+    import torch
+
+    for side in (slice(0, 2), slice(1, 3)):
+        mask = torch.zeros(2, 3, dtype=torch.long)
+        mask[0], mask[1, side] = 1, 1
+        features = {"input_ids": 7 * mask, "attention_mask": mask, "modality": "text"}
+        found = _taken(features, np.array([1]))
+        assert found["input_ids"].tolist() == [[7, 7]]
+        assert found["attention_mask"].tolist() == [[1, 1]]
+        assert found["modality"] == "text"
+
+
+def test_a_prompt_of_the_model_goes_before_passages(tiny_encoder: Path) -> None:
+    plain, prompted = (load_encoder(tiny_encoder, device="cpu") for _ in range(2))
+    prompted._model.prompts = {"query": "search: ", "document": "moon: "}
+    np.testing.assert_allclose(
+        prompted.encode(["the rocket"]), plain.encode(["moon: the rocket"]), atol=2e-5
+    )

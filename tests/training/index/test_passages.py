@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from training.index.documents import Document
-from training.index.passages import Passage, cut
+from training.index.passages import Passage, cut, cut_all
 
 PIECES = (
     "Hello world. ", "What? ", "\n\n", "没有空格的句子。", "再来一句!", "x" * 150 + " ", "🙂🙃 ", "\n",
@@ -47,6 +47,19 @@ def test_any_text_is_covered_by_passages_that_fit(seed: int, tokenizer: Any) -> 
         assert tokens(passage, tokenizer) <= 32
         covered.update(range(passage.start, passage.end))
     assert all(place in covered for place, sign in enumerate(text) if not sign.isspace())
+
+
+def test_many_documents_are_cut_as_each_alone(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = random.Random(1)
+    texts = ["".join(draw.choice(PIECES) for _ in range(draw.randint(0, 60))) for _ in range(20)]
+    documents = [Document(f"d{n}", "A title" * (n % 2), text) for n, text in enumerate(texts)]
+    size = {"max_tokens": 32, "overlap_tokens": 6}
+    monkeypatch.setattr("training.index.passages.BLOCK", 7)
+    together = cut_all(documents, tokenizer, **size)
+    assert together == [cut(document, tokenizer, **size) for document in documents]
+    assert cut_all([], tokenizer, **size) == []
 
 
 def test_a_short_text_is_one_passage_with_its_title(tokenizer: Any) -> None:
