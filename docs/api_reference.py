@@ -213,7 +213,7 @@ def _in_javascript(name: str, example: Example) -> str:
             f'const answer = await page.predict("{name}", {{ {arguments} }});',
             "console.log(answer.data[0]);",
         ]
-    return "\n".join([*lines, "page.close();"])
+    return "\n".join([*lines, "process.exit();"])
 
 
 def _by_mcp(name: str, example: Example) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -39,6 +40,7 @@ OpenPage = Callable[..., Page]
 ADDRESS = "http://127.0.0.1:7860"  # as docs/api.md writes it
 API = (ROOT / "docs" / "api.md").read_text("utf-8")
 TITLES = {tab.name: say(f"tab.{tab.name}", "en") for tab in TABS}
+JAVASCRIPT_CLIENT = "@gradio/client@2.7.0"
 DESKTOP = {"width": 1280, "height": 900}
 # What docs/api.md promises. A name may be added; one that goes, goes as is said there.
 PROMISED = {
@@ -195,6 +197,36 @@ def in_shell(block: Block, app: AppProcess, folder: Path) -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.fixture(scope="module")
+def node_folder(files: Path) -> Path:
+    """The folder with the examples' files, and the client that JavaScript needs in it."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("node or npm is not installed, so the JavaScript examples cannot run")
+    install = [npm, "install", "--no-audit", "--no-fund", "--fetch-retries=0", JAVASCRIPT_CLIENT]
+    done = subprocess.run(install, cwd=files, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[0]
+        pytest.skip(f"npm could not install {JAVASCRIPT_CLIENT} ({reason})")
+    return files
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROMISED)
+def test_the_javascript_examples_run_as_they_stand_and_end(
+    name: str, app: AppProcess, node_folder: Path
+):
+    """Slow because it installs a package that is not this project's."""
+    (block,) = (b for b in blocks_of(API, "javascript") if f"/{b.section}" == name)
+    (node_folder / "example.mjs").write_text(block.code.replace(ADDRESS, app.url), "utf-8")
+    done = subprocess.run(
+        ["node", "example.mjs"], cwd=node_folder, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert not done.stderr
 
 
 @pytest.mark.parametrize("name", PROMISED)
