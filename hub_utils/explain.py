@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hub_utils.names import RepoId
 
 _TOO_LARGE, _DISK_FULL = 413, 507  # HTTP status codes
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -69,7 +70,7 @@ def explain(error: Exception, hub: Hub, repo: RepoId | None = None) -> LabError 
         )
     if isinstance(error, (HTTPError, errors.LocalEntryNotFoundError)):
         return HubUnavailableError(f"{hub.endpoint} does not answer ({type(error).__name__}).")
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return LabError("The disk of this machine is full.", hint="Free some space and try again.")
     return None
 

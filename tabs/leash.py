@@ -3,8 +3,9 @@
     python -m tabs.leash COMMAND …        (standard input: a pipe that the starter holds open)
 
 When the pipe closes (the starter closed it, ended, or was killed with `kill -9`), the command and
-everything that it started get SIGTERM and, after a grace period, SIGKILL. The exit status is the
-command's.
+everything that it started get SIGTERM and, after a grace period, SIGKILL. When the command ends by
+itself or is killed, what it left behind gets SIGTERM. The exit status is the
+command's; 128 and the signal's number if a signal ended it.
 Must be started as the leader of its own process group.
 """
 
@@ -28,7 +29,8 @@ def main(command: list[str]) -> int:
     status = child.wait()
     if released.is_set():
         os.killpg(os.getpgrp(), signal.SIGKILL)  # whatever the command left behind, and this
-    return status
+    os.killpg(os.getpgrp(), signal.SIGTERM)  # workers of a command that was killed
+    return status if status >= 0 else 128 - status
 
 
 def _end_with_stdin(child: subprocess.Popen[bytes], released: threading.Event) -> None:

@@ -7,7 +7,8 @@ program's every call is a session.
 
 from __future__ import annotations
 
-import datetime
+import time
+from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
@@ -30,10 +31,20 @@ class LabSession(SessionState):  # type: ignore[misc]
     def __setitem__(self, key: int, value: Any) -> None:
         block = self.blocks_config.blocks.get(key)
         if isinstance(block, gr.State):
-            self._state_ttl[key] = (block.time_to_live, datetime.datetime.now())
+            self._state_ttl[key] = (block.time_to_live, time.monotonic())
             self.state_data[key] = value
         else:
             self.blocks_config.blocks[key] = value
+
+    @property
+    def state_components(self) -> Iterator[tuple[gr.State, Any, bool]]:
+        """(State, its value, whether it may go); Gradio's own goes by a clock that may jump."""
+        now = time.monotonic()
+        for key, value in list(self.state_data.items()):
+            kept_s, since = self._state_ttl[key]
+            if self.is_closed:
+                kept_s = self.STATE_TTL_WHEN_CLOSED
+            yield self.blocks_config.blocks[key], value, now - since > kept_s
 
     def _update_config(self, key: int) -> None:
         """Nothing to renew."""

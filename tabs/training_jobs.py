@@ -7,6 +7,7 @@ progress.json that every recipe writes; its result is the last line of its stand
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from hub_utils.errors import LabError
 Status = Literal["idle", "queued", "running", "finished", "failed", "stopped"]
 ROOT = Path(__file__).resolve().parent.parent
 LOG_LINES = 12
+KILLED = 128 + signal.SIGKILL  # the leash's status where its command was killed
 STOP_S = 10.0  # the leash kills after 5
 
 
@@ -228,6 +230,11 @@ def _last_json(path: Path) -> Mapping[str, Any]:
 
 
 def _sentence(log: Path, code: int) -> str:
+    if code == KILLED:  # what it said last is how it went, not why it ended
+        return (
+            "The training was killed (signal 9), which a system does when its "
+            "memory is full. Close other programs or choose a smaller preset, and start it again."
+        )
     lines = _tail(log)
     return (
         lines[-1].removeprefix("error: ")

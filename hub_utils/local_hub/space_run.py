@@ -111,7 +111,7 @@ class SpaceRun:
             self.facts = SpaceFacts("RUNNING", url=url, revision=built.revision)
         code = process.wait()
         if self.facts.stage in ("RUNNING", "APP_STARTING"):
-            self._fail("RUNTIME_ERROR", f"The app ended with exit code {code}.")
+            self._fail("RUNTIME_ERROR", _last_word(code))
 
     def _comes_up(self, process: SpaceProcess, port: int) -> bool:
         deadline = time.monotonic() + self._startup_s
@@ -146,6 +146,14 @@ class SpaceRun:
             self.facts = SpaceFacts("STOPPED")
         else:
             self.facts = SpaceFacts(stage, message=message, revision=self.facts.revision)
+
+
+def _last_word(code: int) -> str:
+    if code > 128:
+        return (
+            f"The app was killed (signal {code - 128}); a system does so when its memory is full."
+        )
+    return f"The app ended with exit code {code}."
 
 
 def space_environment(order: RunOrder, folders: SpaceFolders, *, port: int) -> dict[str, str]:

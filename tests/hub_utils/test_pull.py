@@ -1,5 +1,6 @@
 """A revision is resolved once and loaded by its commit; with the Hub away the cache serves."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +12,7 @@ from huggingface_hub import CommitOperationAdd
 from hub_utils.errors import (
     AccessError,
     HubUnavailableError,
+    LabError,
     RepoNotFoundError,
     RevisionNotFoundError,
     UnsafeWeightsError,
@@ -18,6 +20,7 @@ from hub_utils.errors import (
 from hub_utils.pull import pull, resolve
 from hub_utils.push import push_folder
 from tests.conftest import ROOT, start_hub
+from tests.faults import room_for
 
 
 @pytest.fixture
@@ -169,6 +172,35 @@ def commit(hub, repo, files):
     hub.api.create_repo(str(repo), exist_ok=True)
     operations = [CommitOperationAdd(name, content) for name, content in files.items()]
     hub.api.create_commit(str(repo), operations, commit_message="Somebody else's")
+
+
+def test_a_full_disk_is_a_sentence_and_what_is_cached_still_serves(
+    cached, away, repo, folder, make_folder
+):
+    first = push_folder(folder, repo, hub=cached, message="Fits")
+    pull(repo, hub=cached)
+    big = make_folder("big", size=500_000)
+    second = push_folder(big, repo, hub=cached, message="Does not fit")
+    with room_for(100_000), pytest.raises(LabError, match="disk of this machine is full"):
+        pull(repo, hub=cached)
+    kept = pull(repo, hub=away)
+    assert (kept.revision, kept.away) == (first.revision, True)
+    now = pull(repo, hub=cached)
+    assert now.revision == second.revision
+    weights = "model.safetensors"
+    assert (now.folder / weights).read_bytes() == (big / weights).read_bytes()
+
+
+def test_which_cached_revision_is_the_newest_does_not_hang_on_the_clock(
+    cached, away, repo, folder, make_folder
+):
+    first = push_folder(folder, repo, hub=cached, message="One")
+    pull(repo, hub=cached)
+    second = push_folder(make_folder("two", note="two"), repo, hub=cached, message="Two")
+    newest = pull(repo, hub=cached).folder
+    older = newest.with_name(first.revision)
+    os.utime(older, (2**32, 2**32))  # of the year 2106
+    assert pull(repo, hub=away).revision == second.revision
 
 
 def test_a_repository_whose_weights_are_a_pickle_is_refused(cached, repo):

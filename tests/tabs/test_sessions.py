@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import gradio as gr
 import pytest
 
@@ -42,3 +44,18 @@ def test_sessions_remember_apart_and_the_one_used_longest_ago_is_forgotten(page:
     assert len(sessions) == 2
     assert {type(session) for session in sessions.values()} == {LabSession}
     assert not any(session.config_values for session in sessions.values())
+
+
+def test_what_a_session_keeps_does_not_hang_on_the_clock(page: gr.Blocks, monkeypatch):
+    """A reader who left may come back for an hour: an hour of the machine, not of its clock."""
+    session = page.app.state_holder["ada"]
+    (state,) = (key for key, block in page.blocks.items() if isinstance(block, gr.State))
+    session[state] = ["a"]
+    session.is_closed = True
+    assert [expired for _, _, expired in session.state_components] == [False]
+    kept = session.STATE_TTL_WHEN_CLOSED
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + kept + 60)
+    assert [expired for _, _, expired in session.state_components] == [True]
+    page.app.state_holder.delete_all_expired_state()
+    assert session.state_data == {}

@@ -131,6 +131,18 @@ def test_stopping_ends_the_process_and_what_it_started(jobs: TrainingJobs):
     wait_until(lambda: not any(alive(pid) for pid in started), what="the processes to end")
 
 
+def test_a_training_that_is_killed_says_so_and_the_next_one_runs(jobs: TrainingJobs):
+    jobs.start("bert", ["--until-stopped"])
+    jobs.start("gpt")
+    recipe, child = pids(jobs, "bert")
+    os.kill(recipe, signal.SIGKILL)
+    state = settled(jobs, "bert")
+    assert state.status == "failed"
+    assert state.problem.startswith("The training was killed (signal 9)")
+    assert settled(jobs, "gpt").status == "finished"
+    wait_until(lambda: not alive(child), what="what the killed recipe had started to end")
+
+
 def test_nothing_starts_after_closing(jobs: TrainingJobs):
     jobs.close()
     with pytest.raises(LabError, match="shutting down"):

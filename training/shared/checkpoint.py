@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_utils.errors import SettingsError
+from training.shared.files import disk_room, write_text
 
 if TYPE_CHECKING:
     import torch
@@ -32,22 +33,31 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint, *, step: int) -> None:
-    """Make `checkpoint` the current one of `folder`."""
-    from safetensors.torch import save_file
+    """Make `checkpoint` the current one of `folder`.
 
+    Raises LabError if the disk is full; then, as after any error, the one before stays.
+    """
     target = folder / f"step-{step}"
     shutil.rmtree(target, ignore_errors=True)
+    try:
+        with disk_room(folder):
+            _write(target, checkpoint)
+            write_text(folder / POINTER, json.dumps({"step": step}))
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)  # room for whoever tries again
+        raise
+    _remove_others(folder, keep=target)
+
+
+def _write(target: Path, checkpoint: Checkpoint) -> None:
+    from safetensors.torch import save_file
+
     target.mkdir(parents=True)
     tensors = {name: tensor.detach().contiguous() for name, tensor in checkpoint.tensors.items()}
     save_file(tensors, target / "tensors.safetensors")
     (target / "state.json").write_text(json.dumps(checkpoint.state), "utf-8")
     _flush(target / "tensors.safetensors")
     _flush(target / "state.json")
-    partial = folder / f"{POINTER}.partial"
-    partial.write_text(json.dumps({"step": step}), "utf-8")
-    _flush(partial)
-    partial.replace(folder / POINTER)
-    _remove_others(folder, keep=target)
 
 
 def require_same(

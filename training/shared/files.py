@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,13 +37,21 @@ def disk_room(folder: Path) -> Iterator[None]:
     """Inside, a full disk is a sentence that names the folder."""
     try:
         yield
-    except OSError as error:
-        if error.errno in _FULL:
+    except Exception as error:
+        if _errno_of(error) in _FULL:
             raise LabError(
                 f"The disk is full: a file in {folder} could not be written.",
                 hint="Free some space and run the same command with --resume.",
             ) from None
         raise
+
+
+def _errno_of(error: Exception) -> int | None:
+    """What the system said. safetensors has it only in its message: "… (os error 28)"."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found and type(error).__name__ == "SafetensorError" else None
 
 
 def write_text(path: Path, text: str) -> None:

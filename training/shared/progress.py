@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -77,7 +78,9 @@ class Progress:
         state: dict[str, Any] = {key: getattr(self, key) for key in keys}
         state["seconds"] = round(time.monotonic() - self.started, 1)
         state["pid"] = os.getpid()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f".{FILE}.{os.getpid()}"
-        partial.write_text(json.dumps(state), "utf-8")
-        partial.replace(self.folder / FILE)
+        # A full disk ends a training where it must save what it learned, not here.
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partial = self.folder / f".{FILE}.{os.getpid()}"
+            partial.write_text(json.dumps(state), "utf-8")
+            partial.replace(self.folder / FILE)

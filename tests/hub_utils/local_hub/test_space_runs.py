@@ -1,6 +1,7 @@
 """The embedded Hub runs a Space: small Gradio-less apps, since only the port matters here."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -114,6 +115,16 @@ def test_an_app_that_ends_is_a_runtime_error(api, space):
     httpx.get(running(api, space) + "/end")
     until(lambda: api.get_space_runtime(space).stage == "RUNTIME_ERROR")
     assert api.get_space_runtime(space).raw["errorMessage"] == "The app ended with exit code 3."
+
+
+def test_an_app_that_is_killed_is_a_runtime_error_and_a_restart_brings_it_back(api, space):
+    api.restart_space(space)
+    killed = httpx.get(running(api, space)).json()["pid"]
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: api.get_space_runtime(space).stage == "RUNTIME_ERROR")
+    assert "killed" in api.get_space_runtime(space).raw["errorMessage"]
+    api.restart_space(space)
+    assert httpx.get(running(api, space)).json()["pid"] != killed
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,15 @@
 """Building and building again: what is embedded, what is kept, what is gone."""
 
 import json
-import resource
 import shutil
 from collections.abc import Iterable
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hub_utils.errors import DataError, LabError, SettingsError
+from tests.faults import room_for
 from tests.training.index.conftest import Documents, make_rows
 from training.index.build import build, clear
 from training.index.config import IndexConfig
@@ -294,17 +293,6 @@ def test_the_encoder_gets_texts_of_like_length_together(
     for texts in asked:
         assert [len(text) for text in texts] == sorted(map(len, texts))
     assert sum(map(len, asked)) == first.embedded
-
-
-@contextmanager
-def room_for(size: int):
-    """Inside, this process may write no file above `size` bytes: the system refuses, as if full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_is_a_sentence_and_the_build_goes_on_when_there_is_room(

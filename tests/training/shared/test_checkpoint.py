@@ -1,7 +1,10 @@
 import json
 
+import pytest
 import torch
 
+from hub_utils.errors import LabError
+from tests.faults import room_for
 from training.shared import checkpoint
 from training.shared.checkpoint import Checkpoint
 
@@ -49,3 +52,17 @@ def test_no_pickle_is_written(tmp_path):
     suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
     assert suffixes == {".safetensors", ".json"}
     assert json.loads((tmp_path / "current.json").read_text()) == {"step": 1}
+
+
+def test_a_full_disk_is_a_sentence_and_the_one_before_stays(tmp_path):
+    checkpoint.save(tmp_path, taken(1), step=1)
+    big = Checkpoint({"w": torch.zeros(4000)}, {"step": 2})
+    with room_for(2000), pytest.raises(LabError, match="The disk is full") as caught:
+        checkpoint.save(tmp_path, big, step=2)
+    assert "--resume" in caught.value.hint
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["current.json", "step-1"]
+    found = checkpoint.load(tmp_path)
+    assert found is not None
+    assert found.state["step"] == 1
+    checkpoint.save(tmp_path, big, step=2)
+    assert checkpoint.load(tmp_path).state["step"] == 2

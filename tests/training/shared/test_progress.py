@@ -1,6 +1,7 @@
 import io
 import json
 
+from tests.faults import room_for
 from training.shared.progress import MAX_HISTORY, Progress
 
 
@@ -50,3 +51,12 @@ def test_a_part_of_the_run_that_counts_anew_begins_a_new_curve(tmp_path, monkeyp
     for step in (1, 2, 3, 1, 2):
         progress.update(step=step, steps=3, loss=float(step), seconds_left=None, message="")
     assert [point["step"] for point in progress.history] == [1, 2]
+
+
+def test_a_full_disk_is_no_reason_to_stop_telling(tmp_path):
+    progress = Progress("gpt", tmp_path, stream=io.StringIO())
+    progress.say("train", "on a whole disk")
+    with room_for(10):
+        progress.say("evaluate", "on a full one")
+    assert "evaluate: on a full one" in progress.stream.getvalue()
+    assert json.loads((tmp_path / "progress.json").read_text())["phase"] == "train"
