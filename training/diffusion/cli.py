@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,12 @@ from training.shared.progress import Progress
 from training.shared.publishing import publish
 
 if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
     from hub_utils.connection import Hub
-    from training.diffusion.evaluate import Evaluation, Judge
+    from training.diffusion.collection import Combination
+    from training.diffusion.evaluate import Asked, Evaluation, Judge
     from training.diffusion.publish import Outcome
     from training.diffusion.train import Trained
     from training.shared.captioned import Pictures
@@ -109,7 +113,8 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
     hub = hub_for([args.data, config.text, judge_named, args.start], push=args.push)
     start = _start(args, hub)
     config = checked(continued(config, start.folder) if start else config)
-    from training.diffusion.collection import chosen
+    from training.diffusion.collection import chosen, variants
+    from training.diffusion.milestones import strip_of
     from training.diffusion.publish import Outcome
     from training.diffusion.train import Material, train
     from training.shared.captioned import load_pictures
@@ -123,12 +128,14 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
         caption_column=args.caption_column,
         seed=config.seed,
     )
-    learnt = corpus.train.take(chosen(corpus.train, config.pictures))
+    parts = variants(corpus.train) if config.variants else None
+    learnt = corpus.train.take(parts.learnt if parts else chosen(corpus.train, config.pictures))
+    seen = corpus.train.without(parts.kept_back) if parts else corpus.train
     judge = _judge(args.judge, hub, progress)
     text_folder, revision = folder_of(config.text, hub=hub, revision=config.text_revision)
     config = replace(config, text_revision=revision)
     trained = train(
-        Material(learnt, corpus.train),
+        Material(learnt, seen),
         config,
         text_folder=text_folder,
         output=args.output_dir,
@@ -136,12 +143,24 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
         resume=args.resume,
         start=start.folder if start else None,
     )
-    progress.say("evaluate", f"{len(learnt):,} prompts")
-    evaluation = _evaluation(trained, learnt, judge)
+    collection = learnt.take(learnt.firsts())
+    progress.say("evaluate", f"{len(collection):,} prompts")
+    held_out = _asked(corpus.train, parts.held_out if parts else ())
+    evaluation = _evaluation(trained, collection, held_out, judge)
     repo = hub.repo(args.repo) if hub else RepoId.parse(args.repo, namespace="local")
     command = command_line(args)
-    origin = start.name if start else None
-    outcome = Outcome(corpus, learnt, config, trained, evaluation, repo, command, origin)
+    outcome = Outcome(
+        corpus=corpus,
+        collection=collection,
+        pictures=len(learnt),
+        config=config,
+        trained=trained,
+        evaluation=evaluation,
+        repo=repo,
+        command=command,
+        started_from=start.name if start else None,
+        milestones=strip_of(args.output_dir),
+    )
     return _published(args, outcome, hub=hub, progress=progress)
 
 
@@ -182,26 +201,51 @@ def _judge(asked_for: str | None, hub: Hub | None, progress: Progress) -> Judge 
     )
 
 
-def _evaluation(trained: Trained, learnt: Pictures, judge: Judge | None) -> Evaluation:
+def _asked(pictures: Pictures, held_out: Sequence[Combination]) -> list[Asked]:
+    from training.diffusion.evaluate import Asked
+
+    rows = [combination.row for combination in held_out]
+    images = _on_white(pictures.rgba[rows]) if rows else []
+    return [
+        Asked(pictures.captions[combination.row][0], image, combination.rivals)
+        for combination, image in zip(held_out, images, strict=True)
+    ]
+
+
+def _on_white(rgba: np.ndarray) -> list[Image]:
     from PIL import Image
 
-    from training.diffusion.evaluate import evaluate
-    from training.diffusion.painting import painted
     from training.shared.images import on_background
+
+    return [on_background(Image.fromarray(one), (255, 255, 255)) for one in rgba]
+
+
+def _evaluation(
+    trained: Trained, collection: Pictures, held_out: Sequence[Asked], judge: Judge | None
+) -> Evaluation:
+    from training.diffusion.evaluate import evaluate, evaluate_combinations
+    from training.diffusion.painting import painted
 
     config = trained.config
     steps, guidance = config.sampling_steps, config.guidance
-    return evaluate(
-        lambda prompts, seeds: painted(
-            trained.pipeline, prompts, seeds, steps=steps, guidance=guidance
-        ),
-        [on_background(Image.fromarray(rgba), (255, 255, 255)) for rgba in learnt.rgba],
-        [captions[0] for captions in learnt.captions],
+    captions = [names[0] for names in collection.captions]
+
+    def paint(prompts: Sequence[str], seeds: Sequence[int]) -> list[Image]:
+        return painted(trained.pipeline, prompts, seeds, steps=steps, guidance=guidance)
+
+    found = evaluate(
+        paint,
+        _on_white(collection.rgba),
+        captions,
         judge=judge,
         steps=steps,
         guidance=guidance,
         seed=config.seed,
     )
+    if not held_out:
+        return found
+    combinations = evaluate_combinations(paint, held_out, captions, judge=judge, seed=config.seed)
+    return replace(found, combinations=combinations)
 
 
 def _published(

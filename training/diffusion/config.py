@@ -32,6 +32,7 @@ class TrainConfig:
     text: str = DEFAULT_TEXT  # encoder of the prompts; its weights stay
     text_revision: str | None = None
     pictures: int | None = 256  # of the collection that is learnt; None: one of every group
+    variants: bool = False  # all pictures of those groups, but one detail of each is held out
     image_size: int = 32  # pixels a side
     patch: int = 8  # pixels a side that become one latent position: 2, 4 or 8
     latent_channels: int = 32
@@ -78,6 +79,7 @@ PRESETS: dict[str, TrainConfig] = {
     # python -m training diffusion --preset good: all base emoji in 45 minutes on 2 cores.
     "good": TrainConfig(
         pictures=None,
+        variants=True,
         decoder_width=48,
         widths=(128, 128),
         time_width=384,
@@ -126,6 +128,9 @@ def checked(config: TrainConfig) -> TrainConfig:
     """`config` if its values can work. Raises SettingsError."""
     deepest = config.patch * 2 ** (len(config.widths) - 1)
     rules = {
+        "--pictures must be left out where all pictures of every group are learnt": not (
+            config.variants and config.pictures is not None
+        ),
         "--pictures must be at least 2": config.pictures is None or config.pictures >= 2,
         f"--image-size must be a multiple of {deepest}, from {deepest} to 256": (
             config.image_size % deepest == 0 and deepest <= config.image_size <= 256

@@ -90,6 +90,25 @@ def load_judge(folder: Path, *, name: str, revision: str | None) -> ClipJudge:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A picture that was not learnt, by its caption; rivals: captions of the nearest to it."""
+
+    caption: str
+    picture: Image
+    rivals: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """Prompt accuracy on known things with a detail that they were never seen with."""
+
+    accuracy: float | None  # None: there was no judge
+    real: float | None  # the same for the real pictures
+    prompts: int
+    samples: tuple[tuple[str, Image, Image], ...]  # prompt, painted, the real one
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """All figures of a model, and the pictures that the card shows."""
 
@@ -107,6 +126,7 @@ class Evaluation:
     guidance: float
     samples: tuple[tuple[str, Image, Image], ...]  # prompt, painted, nearest of the collection
     grid: Image
+    combinations: Combinations | None = None  # None: none were held out
 
     @property
     def chance(self) -> float:
@@ -155,18 +175,59 @@ def evaluate(
     )
 
 
+def evaluate_combinations(
+    paint: Paint,
+    held_out: Sequence[Asked],
+    captions: Sequence[str],
+    *,
+    judge: Judge | None,
+    seed: int = 0,
+) -> Combinations:
+    """Paint every caption that was held out once and measure. captions: of the collection."""
+    prompts = [asked.caption for asked in held_out]
+    painted = _in_batches(paint, prompts, [seed + row for row in range(len(prompts))])
+    real = [asked.picture for asked in held_out]
+    accuracies = [
+        None
+        if judge is None
+        else prompt_accuracy(
+            judge, some, prompts, among=captions, near=[a.rivals for a in held_out], seed=seed
+        )
+        for some in (painted, real)
+    ]
+    shown = np.linspace(0, len(prompts) - 1, min(16, len(prompts))).astype(int)
+    samples = tuple((prompts[row], painted[row], real[row]) for row in shown)
+    return Combinations(accuracies[0], accuracies[1], len(prompts), samples)
+
+
 def prompt_accuracy(
-    judge: Judge, images: Sequence[Image], captions: Sequence[str], *, seed: int = 0
+    judge: Judge,
+    images: Sequence[Image],
+    captions: Sequence[str],
+    *,
+    among: Sequence[str] | None = None,
+    near: Sequence[Sequence[str]] | None = None,
+    seed: int = 0,
 ) -> float:
-    """Share of pictures whose own caption beats those of CHOICES - 1 others. A tie is a miss."""
+    """Share of pictures whose own caption beats CHOICES - 1 others. A tie is a miss.
+
+    The others are drawn from `among` (None: captions). near: texts that each picture's own has to
+    beat in any case, the first ones.
+    """
     order = np.random.default_rng(seed)
-    texts = judge.texts(captions)
-    likeness = judge.pictures(images) @ texts.T  # (n, n)
+    drawn_from = list(captions if among is None else among)
+    close = [()] * len(images) if near is None else near
+    texts = list(dict.fromkeys([*captions, *drawn_from, *(t for some in close for t in some)]))
+    places = {text: place for place, text in enumerate(texts)}
+    likeness = judge.pictures(images) @ judge.texts(texts).T  # (n, texts)
     hits = 0
-    for row in range(len(images)):
-        others = [other for other in range(len(captions)) if captions[other] != captions[row]]
-        rivals = order.choice(others, min(CHOICES - 1, len(others)), replace=False)
-        hits += bool(likeness[row, row] > likeness[row, rivals].max())
+    for row, own in enumerate(captions):
+        rivals = [text for text in close[row] if text != own][: CHOICES - 1]
+        others = [text for text in drawn_from if text not in (own, *rivals)]
+        count = min(CHOICES - 1 - len(rivals), len(others))
+        rivals += [others[place] for place in order.choice(len(others), count, replace=False)]
+        best = likeness[row, [places[text] for text in rivals]].max(initial=-np.inf)
+        hits += bool(likeness[row, places[own]] > best)
     return hits / len(images)
 
 

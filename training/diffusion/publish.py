@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ from hub_utils.cards import Metric, ModelFacts, model_card
 from hub_utils.names import RepoId
 from hub_utils.snippets import painter
 from training.diffusion.config import FACTS, TrainConfig
-from training.diffusion.evaluate import CHOICES, SEEDS, Evaluation
+from training.diffusion.evaluate import CHOICES, SEEDS, Combinations, Evaluation
+from training.diffusion.milestones import SHARES
 from training.diffusion.train import Trained
 from training.shared.captioned import PictureCorpus, Pictures
 from training.shared.device import probe
@@ -31,13 +32,15 @@ class Outcome:
     """All that the card speaks of."""
 
     corpus: PictureCorpus
-    learnt: Pictures  # the collection
+    collection: Pictures  # one of each group that was learnt
+    pictures: int  # that were learnt
     config: TrainConfig
     trained: Trained
     evaluation: Evaluation
     repo: RepoId
     command: str
     started_from: str | None = None  # repository and revision
+    milestones: Image | None = None  # what it painted while it learnt
 
 
 def write_repository(outcome: Outcome, folder: Path) -> Path:
@@ -53,29 +56,33 @@ def write_repository(outcome: Outcome, folder: Path) -> Path:
         {
             "steps": evaluation.steps,
             "guidance": evaluation.guidance,
-            "prompts": [captions[0] for captions in outcome.learnt.captions],
+            "prompts": [captions[0] for captions in outcome.collection.captions],
             "settings": settings,
         },
     )
     history = outcome.trained.history
     save_pictures({"learning_curve.png": lambda axes: draw_curve(axes, history)}, folder / PICTURES)
     evaluation.grid.save(folder / PICTURES / "grid.png")
-    beside_nearest(evaluation).save(folder / PICTURES / "beside_nearest.png")
+    beside(evaluation.samples).save(folder / PICTURES / "beside_nearest.png")
+    if evaluation.combinations:
+        beside(evaluation.combinations.samples).save(folder / PICTURES / "combinations.png")
+    if outcome.milestones:
+        outcome.milestones.save(folder / PICTURES / "milestones.png")
     write_json(folder / "evaluation.json", evaluation_figures(evaluation))
     (folder / "README.md").write_text(card(outcome), "utf-8")
     return folder
 
 
-def beside_nearest(evaluation: Evaluation) -> Image:
-    """Each sample above the nearest picture of the collection, in rows of eight pairs."""
+def beside(samples: Sequence[tuple[str, Image, Image]]) -> Image:
+    """Of each sample its first picture above its second, in rows of eight pairs."""
     from PIL import Image
 
     side, columns = SAMPLE_SIDE, 8
-    rows = -(-len(evaluation.samples) // columns)
+    rows = -(-len(samples) // columns)
     sheet = Image.new("RGB", (columns * (side + 4), rows * (2 * side + 12)), "white")
-    for place, (_, painted, nearest) in enumerate(evaluation.samples):
+    for place, (_, upper, lower) in enumerate(samples):
         left, top = place % columns * (side + 4), place // columns * (2 * side + 12)
-        for number, image in enumerate((painted, nearest)):
+        for number, image in enumerate((upper, lower)):
             large = image.resize((side, side), Image.Resampling.BICUBIC)
             sheet.paste(large, (left, top + number * (side + 2)))
     return sheet
@@ -83,6 +90,16 @@ def beside_nearest(evaluation: Evaluation) -> Image:
 
 def evaluation_figures(evaluation: Evaluation) -> dict[str, Any]:
     """The evaluation as plain numbers, for programs."""
+    held_out = evaluation.combinations
+    combinations = (
+        {
+            "combination_accuracy": held_out.accuracy,
+            "combination_accuracy_of_real_pictures": held_out.real,
+            "combinations": held_out.prompts,
+        }
+        if held_out
+        else {}
+    )
     return {
         "prompt_accuracy": evaluation.accuracy,
         "prompt_accuracy_of_real_pictures": evaluation.real,
@@ -97,6 +114,7 @@ def evaluation_figures(evaluation: Evaluation) -> dict[str, Any]:
         "prompts": evaluation.prompts,
         "steps": evaluation.steps,
         "guidance": evaluation.guidance,
+        **combinations,
     }
 
 
@@ -135,7 +153,7 @@ def card(outcome: Outcome) -> str:
         base_revision=config.text_revision,
         dataset_id=corpus.name if corpus.revision else None,
         dataset_revision=corpus.revision,
-        dataset_split=f"{len(outcome.learnt):,} pictures that were learnt",
+        dataset_split=f"{outcome.pictures:,} pictures that were learnt",
         metrics=(
             (Metric("Prompt accuracy", "accuracy", float(evaluation.accuracy or 0)),)
             if measured
@@ -149,12 +167,12 @@ def card(outcome: Outcome) -> str:
         train_seconds=outcome.trained.seconds,
         intended_use="Painting small drawings of the things it has learnt, and learning how latent "
         "diffusion works.",
-        limits=f"It has seen {len(outcome.learnt):,} drawings of one style, of "
+        limits=f"It has seen {outcome.pictures:,} drawings of one style, of "
         f"{config.image_size} pixels a side, and paints little else. Give the steps and the "
         f"guidance as above: the library's own defaults (50 and 7.5) are slower and no better.",
         snippet=painter(
             outcome.repo,
-            prompt=outcome.learnt.captions[0][0],
+            prompt=outcome.collection.captions[0][0],
             steps=evaluation.steps,
             guidance=evaluation.guidance,
         ),
@@ -166,13 +184,32 @@ def card(outcome: Outcome) -> str:
 
 def _sections(outcome: Outcome) -> Mapping[str, str]:
     evaluation = outcome.evaluation
+    held_out = evaluation.combinations
     return {
         "Samples": f"One of each of some prompts, {evaluation.steps} steps, guidance "
         f"{evaluation.guidance:g}.\n\n![Grid of samples]({PICTURES}/grid.png)",
         "Does it paint what was asked for?": _accuracy(outcome),
+        **({"Combinations": _combinations(held_out)} if held_out else {}),
         "Copies": _copies(evaluation),
         "Training": _training(outcome),
     }
+
+
+def _combinations(held_out: Combinations) -> str:
+    prompts = ", ".join(plain_markdown(prompt) for prompt, _, _ in held_out.samples)
+    measured = (
+        "It was not measured: there was no judge."
+        if held_out.accuracy is None
+        else f"The judge chooses the prompt for **{held_out.accuracy:.3f}** of the painted "
+        f"pictures and for {held_out.real:.3f} of the real ones."
+    )
+    return (
+        f"Of {held_out.prompts:,} things with several details (a hand in five skin tones), one "
+        "detail each was kept back: the thing was learnt, the detail was learnt on other things, "
+        f"the two together never. The prompt has to beat {CHOICES - 1} texts, among them the same "
+        f"thing with each other detail. {measured}\n\nPainted, above the real one that it has "
+        f"never seen: {prompts}.\n\n![Combinations]({PICTURES}/combinations.png)"
+    )
 
 
 def _accuracy(outcome: Outcome) -> str:
@@ -214,8 +251,7 @@ def _training(outcome: Outcome) -> str:
     side = unet.config.sample_size
     went_on = f"It went on from {outcome.started_from}. " if outcome.started_from else ""
     return (
-        f"{went_on}The collection: {len(outcome.learnt):,} pictures, one of each group, without "
-        "skin tones, spread over the kinds that the data names, short captions first. The "
+        f"{went_on}{_learnt(outcome)} The "
         f"autoencoder's encoder gives {unet.config.in_channels} principal components of each "
         f"piece of {config.image_size // side} by {config.image_size // side} pixels; its decoder "
         f"was trained in {trained.decoder_steps:,} steps ({trained.decoder_seconds:.0f} s). The "
@@ -223,5 +259,25 @@ def _training(outcome: Outcome) -> str:
         f"was trained in {trained.steps:,} steps of {config.batch_size} pictures to predict v, "
         "the noisier times more often, with Muon and a moving average. The texts are encoded by "
         f"`{table_cell(config.text_name)}`, its weights unchanged.\n\n"
-        f"![Learning curve]({PICTURES}/learning_curve.png)"
+        f"![Learning curve]({PICTURES}/learning_curve.png){_milestones(outcome)}"
+    )
+
+
+def _learnt(outcome: Outcome) -> str:
+    groups = len(outcome.collection)
+    if outcome.pictures > groups:
+        return f"It learnt {outcome.pictures:,} pictures of {groups:,} groups, with their variants."
+    return (
+        f"The collection: {groups:,} pictures, one of each group, without skin tones, spread over "
+        "the kinds that the data names, short captions first."
+    )
+
+
+def _milestones(outcome: Outcome) -> str:
+    if outcome.milestones is None:
+        return ""
+    shares = ", ".join(f"{share:.0%}" for share in SHARES)
+    return (
+        f"\n\nWhat the same prompts and the same noise gave after {shares} of the time, from the "
+        f"top:\n\n![While it learnt]({PICTURES}/milestones.png)"
     )

@@ -1,13 +1,14 @@
 """Learn to paint: first the decoder of latents, then a U-Net that takes noise off latents.
 
 Texts are encoded once, before the first step, since the text encoder stays. A step of the U-Net
-takes one picture of each of `batch_size` groups, moved a little, with one of its names.
+takes `batch_size` pictures of different groups, moved a little, each with one of its names.
 
 Legend: b pictures of a step, c components, h latent positions a side.
 """
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,8 +23,11 @@ from torch.nn import functional
 
 from training.diffusion import model as parts
 from training.diffusion.augment import moved, on_white
+from training.diffusion.collection import slots
 from training.diffusion.config import MAX_STEPS, TrainConfig
 from training.diffusion.decoder import BATCH, DecoderRun
+from training.diffusion.milestones import Milestones
+from training.diffusion.painting import painted
 from training.diffusion.replicas import Replicas
 from training.shared import checkpoint, seed
 from training.shared.captioned import Pictures
@@ -69,7 +73,7 @@ class Run:
     optimizer: MuonAdamW
     averaged: list[Tensor]
     budget: Budget
-    pending: list[int] = field(default_factory=list)  # pictures of this pass, not yet used
+    pending: list[int] = field(default_factory=list)  # slots of this pass, not yet used
     step: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -110,14 +114,28 @@ def train(
     feed = Feed(pictures, encoder, tokenizer)
     decoder, run = _start(feed, config, start=start, width=int(encoder.config.hidden_size))
     saver = Saver(output / "checkpoint", config, decoder, run, chance)
-    saver.begin(resume=resume)
+    resumed = saver.begin(resume=resume)
+    milestones = _milestones(feed, run, decoder, config, (encoder, tokenizer), output=output)
+    if not resumed:
+        milestones.clear()
+
+    def after_step() -> None:
+        saver.maybe()
+        milestones.maybe(run.used)
+
     with one_thread_each():
         if start is None:
             _fit_decoder(decoder, feed, material.others, chance, progress=progress, saver=saver)
-        _fit(run, decoder.components, feed, config, chance, progress=progress, saver=saver)
-    with torch.no_grad():
-        for weight, averaged in zip(run.denoiser.parameters(), run.averaged, strict=True):
-            weight.copy_(averaged)
+        _fit(
+            run,
+            decoder.components,
+            feed,
+            config,
+            chance,
+            progress=progress,
+            after_step=after_step,
+        )
+    _use_average(run.denoiser, run.averaged)
     trained_parts = (run.denoiser, decoder.autoencoder)
     return Trained(
         pipeline=parts.assembled(
@@ -131,7 +149,7 @@ def train(
         decoder_seconds=decoder.seconds,
         decoder_steps=decoder.step,
         steps=run.step,
-        pictures_seen=run.step * min(config.batch_size, len(pictures)),
+        pictures_seen=run.step * min(config.batch_size, len(feed.slots)),
         parameters=sum(p.numel() for part in trained_parts for p in part.parameters()),
         history=run.history,
     )
@@ -142,6 +160,8 @@ class Feed:
 
     def __init__(self, pictures: Pictures, encoder: Any, tokenizer: Any) -> None:
         self.rgba = torch.from_numpy(pictures.rgba)
+        self.slots = slots(pictures)  # a step takes a picture of each of some
+        self.captions = [pictures.captions[row][0] for row in pictures.firsts()]
         texts = list(dict.fromkeys(["", *(t for names in pictures.captions for t in names)]))
         self.states = parts.text_states(encoder, tokenizer, texts)  # (t, tokens, width)
         places = {text: place for place, text in enumerate(texts)}
@@ -279,14 +299,14 @@ def _fit(
     chance: Chance,
     *,
     progress: Progress,
-    saver: Saver,
+    after_step: Callable[[], None],
 ) -> None:
     progress.say("train", f"{len(feed):,} pictures")
     signal = parts.build_scheduler().alphas_cumprod
     replicas = Replicas(run.denoiser)
     clock = time.monotonic() - run.seconds
     while run.used < 1:
-        rows = _next_rows(run, len(feed), config.batch_size, chance.order)
+        rows = _next_rows(run, feed.slots, config.batch_size, chance.order)
         pictures = moved(feed.rgba[rows], strength=config.augment, generator=chance.noise)
         batch = with_noise(
             components.latents(pictures),
@@ -305,7 +325,38 @@ def _fit(
         run.seconds = time.monotonic() - clock
         run.history.append({"step": run.step, "loss": round(loss, 5)})
         _tell(progress, run, loss)
-        saver.maybe()
+        after_step()
+
+
+def _milestones(
+    feed: Feed,
+    run: Run,
+    decoder: DecoderRun,
+    config: TrainConfig,
+    text: tuple[Any, Any],
+    *,
+    output: Path,
+) -> Milestones:
+    """Paints with the averaged weights of that moment. text: encoder and tokenizer."""
+
+    def paint(prompts: Sequence[str], seeds: Sequence[int]) -> list[Any]:
+        denoiser = copy.deepcopy(run.denoiser)
+        _use_average(denoiser, run.averaged)
+        autoencoder = copy.deepcopy(decoder.autoencoder)
+        encoder, tokenizer = text
+        pipeline = parts.assembled(
+            autoencoder=autoencoder, denoiser=denoiser, encoder=encoder, tokenizer=tokenizer
+        )
+        steps, guidance = config.sampling_steps, config.guidance
+        return painted(pipeline, prompts, seeds, steps=steps, guidance=guidance)
+
+    return Milestones(output, feed.captions, paint)
+
+
+@torch.no_grad()
+def _use_average(denoiser: Any, averaged: Sequence[Tensor]) -> None:
+    for weight, mean in zip(denoiser.parameters(), averaged, strict=True):
+        weight.copy_(mean)
 
 
 def _tell(progress: Progress, run: Run | DecoderRun, loss: float) -> None:
@@ -318,12 +369,18 @@ def _tell(progress: Progress, run: Run | DecoderRun, loss: float) -> None:
     )
 
 
-def _next_rows(run: Run, pictures: int, count: int, order: np.random.Generator) -> list[int]:
-    count = min(count, pictures)
+def _next_rows(
+    run: Run, slots: Sequence[list[int]], count: int, order: np.random.Generator
+) -> list[int]:
+    """A picture of each of `count` slots, or of all if they are fewer."""
+    count = min(count, len(slots))
     if len(run.pending) < count:
-        run.pending = [int(row) for row in order.permutation(pictures)]
+        run.pending = [int(slot) for slot in order.permutation(len(slots))]
     taken, run.pending = run.pending[:count], run.pending[count:]
-    return taken
+    return [
+        rows[int(order.integers(len(rows)))] if len(rows) > 1 else rows[0]
+        for rows in (slots[slot] for slot in taken)
+    ]
 
 
 @torch.no_grad()
@@ -343,14 +400,15 @@ class Saver:
         self._decoder, self._run = decoder, run
         self._saved = time.monotonic()
 
-    def begin(self, *, resume: bool) -> None:
-        """Go on from the checkpoint, or forget it. Raises SettingsError."""
+    def begin(self, *, resume: bool) -> bool:
+        """Go on from the checkpoint, or forget it; whether there was one. Raises SettingsError."""
         found = checkpoint.load(self._folder) if resume else None
         if found is None:
             checkpoint.clear(self._folder)
-            return
+            return False
         checkpoint.require_same(self._config, _tuples(found), free=MAY_DIFFER)
         self._restore(found)
+        return True
 
     def maybe(self) -> None:
         """Save if it is time to."""

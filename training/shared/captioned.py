@@ -51,6 +51,11 @@ class Pictures:
             tuple(self.subgroups[row] for row in rows) if self.subgroups else (),
         )
 
+    def without(self, rows: Sequence[int]) -> Pictures:
+        """All but the pictures at these places."""
+        gone = set(rows)
+        return self.take([row for row in range(len(self)) if row not in gone])
+
     def firsts(self) -> list[int]:
         """The place of the first picture of each group: a base emoji without skin tones."""
         found: dict[str, int] = {}

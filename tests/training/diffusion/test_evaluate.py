@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.diffusion.collection import chosen
 from training.diffusion.evaluate import (
+    Asked,
     distances,
     evaluate,
+    evaluate_combinations,
     grid_of,
     nearest_of,
     noise_like,
@@ -96,13 +97,15 @@ def test_the_grid_holds_as_many_pictures_as_there_are() -> None:
     assert grid_of(real()[:1], scale=2).size == (2 * SIDE, 2 * SIDE)
 
 
-def test_the_collection_takes_one_of_each_group_from_all_categories(corpus) -> None:
-    rows = chosen(corpus.train, 8)
-    assert rows == sorted(set(rows))
-    assert len(rows) == 8
-    assert {corpus.train.categories[row] for row in rows} == set(corpus.train.categories)
-    assert len({corpus.train.groups[row] for row in rows}) == 8
-    assert chosen(corpus.train, None) == corpus.train.firsts()
+def test_held_out_pictures_have_to_beat_what_is_nearest_to_them() -> None:
+    judge, pictures = ColorJudge(), real()
+    rivals = tuple(CAPTIONS[1:4])
+    asked = [Asked(CAPTIONS[0], pictures[0], rivals)]
+    for painted, accuracy in ((pictures[0], 1.0), (pictures[2], 0.0)):
+        found = evaluate_combinations(
+            lambda _prompts, _seeds, painted=painted: [painted], asked, CAPTIONS[4:], judge=judge
+        )
+        assert (found.accuracy, found.real, found.prompts) == (accuracy, 1.0, 1)
 
 
 def test_published_figures_keep_the_contract(finished) -> None:
@@ -113,7 +116,7 @@ def test_published_figures_keep_the_contract(finished) -> None:
     card = (folder / "repository" / "README.md").read_text("utf-8")
     assert "license: other" in card  # pictures of one's own
     assert "there was no judge" in card
-    for name in ("grid", "beside_nearest", "learning_curve"):
+    for name in ("grid", "beside_nearest", "learning_curve", "milestones"):
         assert (folder / "repository" / "pictures" / f"{name}.png").stat().st_size > 0
     weights = [path.suffix for path in (folder / "repository").rglob("*") if path.is_file()]
     assert not {".bin", ".pt", ".ckpt"} & set(weights)

@@ -118,6 +118,7 @@ def test_replicas_leave_the_gradients_of_the_whole_batch(count) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
+        {"pictures": 12, "variants": True},
         {"pictures": 1},
         {"image_size": 20},
         {"batch_size": 0},
