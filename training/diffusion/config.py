@@ -89,6 +89,16 @@ PRESETS: dict[str, TrainConfig] = {
         average=0.999,
         checkpoint_seconds=60.0,
     ),
+    # python -m training diffusion --preset pixels: `quick` where latents are the pixels, 2 x 2 of
+    # them to a position, nothing lost. Only to compare; docs/benchmarks.md says what it costs.
+    "pixels": TrainConfig(
+        patch=2,
+        latent_channels=12,
+        decoder_blocks=(1, 0),
+        widths=(48, 64, 96),
+        decoder_seconds=20.0,
+        max_seconds=130.0,
+    ),
 }
 
 
