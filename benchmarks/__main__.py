@@ -36,6 +36,8 @@ class Benchmark:
 BENCHMARKS = {
     "page": Benchmark("benchmarks.page_start", "Time to a ready page"),
     "load": Benchmark("benchmarks.load", "The page with 50 clients at once"),
+    "starvation": Benchmark("benchmarks.starvation", "A fast tab beside slow ones"),
+    "batching": Benchmark("benchmarks.batching", "Questions of many users, answered together"),
     "hub": Benchmark("benchmarks.hub_throughput", "The embedded Hub: listing, trees, transfers"),
     "classifier-speed": Benchmark("benchmarks.classifier_speed", "Classifier: texts per second"),
     "classifier-quality": Benchmark("benchmarks.classifier_quality", "Classifier: accuracy"),

@@ -29,7 +29,9 @@ EXAMPLES = (
     "tariffs.",
 )
 COLOURS = {"for_much": "#5a9f92", "for": "#b3d7ce", "against": "#f0c4ad", "against_much": "#d98559"}
-LIMITS: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "classify"}
+# Who comes while the network runs is served by its next pass, with all the others that came.
+LIMITS: dict[str, Any] = {"concurrency_limit": 16, "concurrency_id": "classify"}
+EXPLAIN: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "explain"}  # many passes
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def _connect_ask(services: Services, chosen: Any, ask: _Ask) -> None:
         )
         outputs = [ask.latency, ask.words]
         after = first.success(
-            show_details, [last, chosen], outputs, show_progress="hidden", **limits
+            show_details, [last, chosen], outputs, show_progress="hidden", **EXPLAIN, **PRIVATE
         )
         return [first, after]
 

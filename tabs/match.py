@@ -52,6 +52,8 @@ ALIKE = 12  # pictures like one's own
 OWN_TEXTS = 8  # captions of the collection that are matched where nobody wrote a text
 PICKS_S = 5.0  # until a model that arrived shows its pictures
 LIMITS: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "match"}
+# Texts of many readers are encoded together, pictures are not.
+FIND_LIMITS: dict[str, Any] = {"concurrency_limit": 16, "concurrency_id": "find_image"}
 
 
 @dataclass(frozen=True)
@@ -276,7 +278,7 @@ def _connect_find(services: Services, chosen: Any, finder: _Find) -> None:
 
     def on(trigger: Callable[..., Any]) -> None:
         inputs, outputs = [finder.text, finder.count, chosen], [finder.gallery, last]
-        trigger(counted_as("find_image", show), inputs, outputs, **LIMITS, **PRIVATE).success(
+        trigger(counted_as("find_image", show), inputs, outputs, **FIND_LIMITS, **PRIVATE).success(
             show_latency, last, finder.latency, show_progress="hidden", **PRIVATE
         )
 
@@ -306,7 +308,7 @@ def _offer_to_programs(services: Services, ask: _Ask, finder: _Find) -> None:
         return _shown(find(_served(services), text, int(k)))
 
     offer(match_texts, [ask.image, ask.texts], ask.scores, name="match", **LIMITS)
-    offer(find_image, [finder.text, finder.count], finder.gallery, name="find_image", **LIMITS)
+    offer(find_image, [finder.text, finder.count], finder.gallery, name="find_image", **FIND_LIMITS)
 
 
 def _build_table(services: Services, chosen: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served[Matcher]:
 
 def test_texts_are_lines_without_empty_ones_and_repetitions() -> None:
     assert texts_of(" a cat \n\na  dog\na cat\n") == ["a cat", "a dog"]
+
+
+def test_texts_of_many_callers_at_once_are_each_callers_own(served: Served[Matcher]) -> None:
+    lists = [[f"{n} red square", f"{n} blue circle", "star"][: 1 + n % 3] for n in range(16)]
+    alone = [served.model._encoded([own])[0] for own in lists]
+    with ThreadPoolExecutor(len(lists)) as pool:
+        found = list(pool.map(served.model.encode_texts, lists))
+    for ours, expected in zip(found, alone, strict=True):
+        np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("given", ["", "  \n \n", "\n".join(str(n) for n in range(MAX_TEXTS + 1))])

@@ -14,6 +14,7 @@ from typing import Any
 from hub_utils.errors import LabError
 from hub_utils.origin import Origin, find_model
 from hub_utils.pull import Pulled
+from training.shared.batcher import Batcher
 
 Report = Callable[[int, int], None]  # hears (texts done, texts)
 
@@ -34,16 +35,27 @@ class Classifier:
         self._network = runner(model).eval()
         # Rounded products may move a probability by hundredths; labels stay (scoring.py).
         self._rounded = rounded_if_faster(self._network)
+        self._one: Batcher[str, dict[str, float]] = Batcher(self._scored)
 
     def classify(
         self, texts: Sequence[str], *, progress: Report | None = None
     ) -> list[dict[str, float]]:
-        """Probability of every label for each text, highest first."""
+        """Probability of every label for each text, highest first.
+
+        Single texts of several callers at once share a pass of the network.
+        """
+        if not texts:
+            return []
+        if len(texts) == 1:
+            return [self._one(texts[0])]
+        return self._scored(texts, progress=progress)
+
+    def _scored(
+        self, texts: Sequence[str], *, progress: Report | None = None
+    ) -> list[dict[str, float]]:
         from training.bert.data import tokenize
         from training.bert.scoring import logits_of
 
-        if not texts:
-            return []
         tokens = tokenize(texts, self._tokenizer, max_tokens=self.max_tokens)
         total = len(texts)
         report = None if progress is None else lambda done: progress(done, total)

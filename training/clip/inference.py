@@ -18,6 +18,7 @@ from hub_utils.errors import LabError
 from hub_utils.origin import Origin, find_model
 from hub_utils.pull import Pulled
 from training.clip.gallery import Gallery, Hit, read_gallery
+from training.shared.batcher import Batcher
 from training.shared.clip_files import open_clip_folder
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Matcher:
         self._model, self._preprocess, self._tokenizer = model, preprocess, tokenizer
         self._known: dict[str, np.ndarray] = {}
         self._lock = Lock()
+        self._encode: Batcher[list[str], np.ndarray] = Batcher(self._encoded)
 
     def encode_images(self, images: Sequence[Image]) -> np.ndarray:
         """(n, d) float32 vectors of length 1."""
@@ -60,10 +62,13 @@ class Matcher:
         return vectors
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        """(n, d) float32 vectors of length 1; the last texts' are remembered."""
+        """(n, d) float32 vectors of length 1; the last texts' are remembered.
+
+        Texts of several callers at once share a pass of the encoder.
+        """
         with self._lock:
             missing = [text for text in dict.fromkeys(texts) if text not in self._known]
-        new = dict(zip(missing, self._encoded(missing), strict=True)) if missing else {}
+        new = dict(zip(missing, self._encode(missing), strict=True)) if missing else {}
         with self._lock:
             found = {text: new[text] if text in new else self._known[text] for text in texts}
             self._known.update(new)
@@ -136,9 +141,11 @@ class Matcher:
             )
         return self.gallery
 
-    def _encoded(self, texts: list[str]) -> np.ndarray:
+    def _encoded(self, lists: list[list[str]]) -> list[np.ndarray]:
+        """The vectors of each list of texts."""
         import torch
 
+        texts = [text for own in lists for text in own]
         tokens = self._tokenizer([" ".join(text.split()) or " " for text in texts])
         tower = getattr(self._model, "text", None)
         padding = getattr(getattr(tower, "config", None), "pad_token_id", None)
@@ -147,7 +154,7 @@ class Matcher:
         with torch.inference_mode():
             found = self._model.encode_text(tokens.to(self._device), normalize=True)
         vectors: np.ndarray = found.float().cpu().numpy()
-        return vectors
+        return np.split(vectors, np.cumsum([len(own) for own in lists])[:-1])
 
 
 def load(repo_or_folder: str | Path, revision: str | None = None) -> Matcher:

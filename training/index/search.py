@@ -18,7 +18,6 @@ from weakref import finalize
 import numpy as np
 
 from hub_utils.errors import LabError
-from training.index.batcher import Batcher
 from training.index.filters import allowed_rows
 from training.index.folding import Group, fold, unfolded
 from training.index.fusion import DEFAULT_RULE, Ranking, fuse
@@ -28,6 +27,7 @@ from training.index.rows import PassageRows
 from training.index.stores.base import Floats, Rows, Vectors, VectorStore
 from training.index.stores.exact import ExactStore
 from training.index.terms import Terms, stemmer_available
+from training.shared.batcher import Batcher
 
 if TYPE_CHECKING:
     from training.index.encoder import Encoder

@@ -1,11 +1,14 @@
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from transformers import pipeline
 
 from hub_utils.errors import LabError, UnsafeWeightsError
+from tests.tabs.lab import wait_until
 from tests.training.conftest import make_examples
+from training.bert import scoring as scoring_module
 from training.bert.inference import load
 from training.shared.device import probe
 
@@ -64,6 +67,33 @@ def test_many_threads_get_their_own_answers(classifier):
         found = list(pool.map(classifier.classify, batches))
     for ours, theirs in zip(found, expected, strict=True):
         assert [next(iter(s)) for s in ours] == [next(iter(s)) for s in theirs]
+
+
+def test_texts_of_callers_that_come_together_share_a_pass_and_are_answered_as_alone(
+    classifier, monkeypatch
+):
+    texts = make_examples(24, seed=21).texts
+    expected = classifier.classify(texts)
+    passes, scoring = [], scoring_module.logits_of
+    first_runs, others_wait = threading.Event(), threading.Event()
+
+    def counted(network, tokens, **options):
+        passes.append(len(tokens))
+        first_runs.set()
+        assert others_wait.wait(60)
+        return scoring(network, tokens, **options)
+
+    monkeypatch.setattr(scoring_module, "logits_of", counted)
+    with ThreadPoolExecutor(len(texts)) as pool:
+        first = pool.submit(classifier.classify, texts[:1])
+        assert first_runs.wait(60)
+        others = [pool.submit(classifier.classify, [text]) for text in texts[1:]]
+        wait_until(lambda: len(classifier._one._waiting) == len(others), what="all to wait")
+        others_wait.set()
+        found = [one.result()[0] for one in (first, *others)]
+    assert passes == [1, len(others)]
+    for ours, alone in zip(found, expected, strict=True):
+        assert ours == pytest.approx(alone, abs=0.02)
 
 
 def test_an_unknown_label_is_a_sentence(classifier):

@@ -5,7 +5,7 @@ from threading import Barrier, Event
 
 import pytest
 
-from training.index.batcher import Batcher
+from training.shared.batcher import Batcher
 
 
 def test_a_lone_caller_is_served_at_once():
