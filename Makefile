@@ -47,7 +47,7 @@ $(RUN): requirements.txt requirements-embedded.txt constraints.txt
 	$(PIP) --no-deps -r requirements-embedded.txt -c constraints.txt
 	@touch $@
 
-$(DEV): $(RUN) requirements-dev.txt
+$(DEV): $(RUN) requirements-dev.txt requirements-export.txt
 	$(PIP) -r requirements-dev.txt -c constraints.txt
 	@touch $@
 

@@ -51,6 +51,7 @@ BENCHMARKS = {
     "clip-quality": Benchmark("benchmarks.clip_quality", "CLIP: recall on unseen pictures"),
     "diffusion-quality": Benchmark("benchmarks.diffusion_quality", "Diffusion: prompt accuracy"),
     "pictures-speed": Benchmark("benchmarks.pictures_speed", "Match and Paint: time to answer"),
+    "export-speed": Benchmark("benchmarks.export_speed", "ONNX files beside what serves"),
 }
 
 

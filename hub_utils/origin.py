@@ -42,4 +42,5 @@ def find_model(repo_or_folder: str | Path, revision: str | None = None) -> Origi
         refuse_disguised(str(folder), folder)
         return Origin(folder, folder.name, None)
     hub = connect(Settings.from_env())
-    return Origin.of(pull(hub.repo(str(repo_or_folder)), hub=hub, revision=revision))
+    repo = hub.repo(str(repo_or_folder))
+    return Origin.of(pull(repo, hub=hub, revision=revision, exports=False))

@@ -30,6 +30,14 @@ class Pulled:
     away: bool  # the Hub could not be reached: this is the newest cached revision
 
 
+@dataclass(frozen=True)
+class Files:
+    """Which of a repository's files, by patterns."""
+
+    allow: list[str] | None  # None: all
+    ignore: list[str]
+
+
 def resolve(repo: RepoId, *, hub: Hub, revision: str | None = None) -> str:
     """The commit that `revision` (None: main) names now. One request.
 
@@ -40,19 +48,26 @@ def resolve(repo: RepoId, *, hub: Hub, revision: str | None = None) -> str:
 
 
 def pull(
-    repo: RepoId, *, hub: Hub, revision: str | None = None, allow: list[str] | None = None
+    repo: RepoId,
+    *,
+    hub: Hub,
+    revision: str | None = None,
+    allow: list[str] | None = None,
+    exports: bool = True,
 ) -> Pulled:
     """Download `repo` at `revision` (None: main) as one consistent snapshot.
 
     allow: only files that match one of these patterns. Pickles are never downloaded.
+    exports: False leaves out a model's GGUF and ONNX files, which nothing here computes with.
     With the Hub away the newest cached revision is returned and `away` is set.
     Raises what `resolve` does, and UnsafeWeightsError if the weights are nothing but pickles.
     """
+    files = Files(allow, ignored_patterns(repo.type, exports=exports))
     try:
         with explained(hub, repo):
-            return _pull(repo, hub=hub, revision=revision, allow=allow)
+            return _pull(repo, hub=hub, revision=revision, files=files)
     except HubUnavailableError as error:
-        cached = _newest_cached(repo, hub=hub, revision=revision, allow=allow)
+        cached = _newest_cached(repo, hub=hub, revision=revision, files=files)
         if cached is None:
             raise HubUnavailableError(
                 f"{hub.endpoint} does not answer, and {repo} is not in this machine's cache."
@@ -60,17 +75,17 @@ def pull(
         return cached
 
 
-def _pull(repo: RepoId, *, hub: Hub, revision: str | None, allow: list[str] | None) -> Pulled:
+def _pull(repo: RepoId, *, hub: Hub, revision: str | None, files: Files) -> Pulled:
     remote = remote_state(repo, hub=hub, revision=revision)
     if repo.type == "model":
         refuse_only_pickles(str(repo), list(remote.files))
-    folder = _download(repo, remote.revision, hub=hub, allow=allow)
+    folder = _download(repo, remote.revision, hub=hub, files=files)
     _remember(folder, revision or DEFAULT_REVISION, remote.revision)
     return _checked(Pulled(repo, folder, remote.revision, away=False))
 
 
 def _download(
-    repo: RepoId, commit: str, *, hub: Hub, allow: list[str] | None, cached_only: bool = False
+    repo: RepoId, commit: str, *, hub: Hub, files: Files, cached_only: bool = False
 ) -> Path:
     from huggingface_hub import snapshot_download
 
@@ -81,8 +96,8 @@ def _download(
         endpoint=hub.endpoint,
         token=hub.token or False,
         cache_dir=hub.cache,
-        allow_patterns=allow,
-        ignore_patterns=ignored_patterns(repo.type),
+        allow_patterns=files.allow,
+        ignore_patterns=files.ignore,
         local_files_only=cached_only,
     )
     return Path(folder)
@@ -103,15 +118,13 @@ def _checked(pulled: Pulled) -> Pulled:
     return pulled
 
 
-def _newest_cached(
-    repo: RepoId, *, hub: Hub, revision: str | None, allow: list[str] | None
-) -> Pulled | None:
+def _newest_cached(repo: RepoId, *, hub: Hub, revision: str | None, files: Files) -> Pulled | None:
     """The newest complete snapshot in the cache; with `revision` only what that is known to be."""
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     for commit in _cached_commits(repo, hub=hub, revision=revision):
         try:
-            folder = _download(repo, commit, hub=hub, allow=allow, cached_only=True)
+            folder = _download(repo, commit, hub=hub, files=files, cached_only=True)
         except (LocalEntryNotFoundError, OSError):
             continue
         return _checked(Pulled(repo, folder, commit, away=True))

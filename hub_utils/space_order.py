@@ -127,7 +127,7 @@ def preloaded(found: Mapping[RepoId, _Found | None]) -> tuple[str, ...]:
 def _is_preloaded(name: str) -> bool:
     if any(mark in name for mark in " ,") or name == ".gitattributes":
         return False
-    return not any(fnmatch(name, pattern) for pattern in ignored_patterns("model"))
+    return not any(fnmatch(name, pattern) for pattern in ignored_patterns("model", exports=False))
 
 
 def _hardware(text: str) -> tuple[Hardware, str]:

@@ -15,6 +15,7 @@ PICKLE_SUFFIXES = (
     *(".npy", ".npz"),  # may hold Python objects
     *(".h5", ".keras"),  # may hold marshalled code
 )
+EXPORTS = ("*.gguf", "onnx/*", "openvino/*")  # a model's weights once more, for other programs
 _SAFE_SUFFIXES = (".safetensors", ".gguf", ".onnx")
 
 _ZIP = b"PK\x03\x04"
@@ -22,10 +23,14 @@ _PICKLE_PROTOCOLS = tuple(bytes([0x80, version]) for version in (2, 3, 4, 5))
 _MAX_HEADER_BYTES = 100_000_000
 
 
-def ignored_patterns(type: RepoType) -> list[str]:
-    """What is never downloaded. Of a data set only Python objects: .npy or .h5 is data there."""
+def ignored_patterns(type: RepoType, *, exports: bool = True) -> list[str]:
+    """What is never downloaded. Of a data set only Python objects: .npy or .h5 is data there.
+
+    exports: whether the same weights in the formats of other programs are wanted.
+    """
     suffixes = PICKLE_SUFFIXES if type == "model" else _OBJECT_SUFFIXES
-    return [f"*{suffix}" for suffix in suffixes]
+    others = () if exports or type != "model" else EXPORTS
+    return [*(f"*{suffix}" for suffix in suffixes), *others]
 
 
 def may_be_pickle(name: str) -> bool:

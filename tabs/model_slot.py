@@ -170,7 +170,7 @@ class ModelSlot(Generic[M]):
     def _pull(self, revision: str | None) -> tuple[Served[M], bool]:
         from hub_utils.pull import pull
 
-        pulled = pull(self.repo, hub=self._hub, revision=revision)
+        pulled = pull(self.repo, hub=self._hub, revision=revision, exports=False)
         current = self._state.served
         if current is not None and current.revision == pulled.revision:
             return current, pulled.away

@@ -19,6 +19,7 @@ from training import jobs
 from training.bert import cli as bert
 from training.clip import cli as clip
 from training.diffusion import cli as diffusion
+from training.export import cli as export
 from training.gpt import cli as gpt
 from training.index import cli as index
 from training.index import evaluate_cli as index_eval
@@ -41,8 +42,11 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe("clip", clip.add_parser),
     Recipe("diffusion", diffusion.add_parser),
 )
-# Commands that measure and train nothing: `all` leaves them out.
-MEASURES: tuple[Recipe, ...] = (Recipe(index_eval.NAME, index_eval.add_parser),)
+# Commands that train nothing: `all` leaves them out.
+OTHERS: tuple[Recipe, ...] = (
+    Recipe(index_eval.NAME, index_eval.add_parser),
+    Recipe(export.NAME, export.add_parser),
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -51,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m training", description="Train a model and publish it to the Hub."
     )
     subparsers = parser.add_subparsers(dest="recipe", required=True, metavar="RECIPE")
-    for recipe in (*RECIPES, *MEASURES):
+    for recipe in (*RECIPES, *OTHERS):
         recipe.add_parser(subparsers)
     every = subparsers.add_parser("all", help="every recipe, with its defaults")
     job_options(every)

@@ -55,6 +55,21 @@ def test_an_older_revision_is_pulled_by_commit_or_by_tag(cached, repo, folder):
         assert (pulled.folder / "config.json").read_text() == "{}"
 
 
+def test_weights_for_other_programs_come_only_if_they_are_wanted(cached, away, repo, folder):
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "model.onnx").write_bytes(b"onnx")
+    (folder / "model.gguf").write_bytes(b"GGUF")
+    pushed = push_folder(folder, repo, hub=cached, message="Export")
+    needed = pull(repo, hub=cached, exports=False)
+    names = {path.name for path in needed.folder.iterdir()}
+    assert "model.safetensors" in names
+    assert not {"onnx", "model.gguf"} & names
+    assert pull(repo, hub=away, exports=False).revision == pushed.revision
+    whole = pull(repo, hub=cached)
+    assert (whole.folder / "onnx" / "model.onnx").read_bytes() == b"onnx"
+    assert (whole.folder / "model.gguf").is_file()
+
+
 def test_only_the_allowed_files_come(cached, repo, folder):
     push_folder(folder, repo, hub=cached, message="Publish")
     pulled = pull(repo, hub=cached, allow=["*.json"])

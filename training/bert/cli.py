@@ -125,7 +125,7 @@ def _base(config: TrainConfig, hub: Hub | None) -> tuple[Path, TrainConfig]:
         )
     from hub_utils.pull import pull
 
-    pulled = pull(hub.repo(config.base), hub=hub, revision=config.base_revision)
+    pulled = pull(hub.repo(config.base), hub=hub, revision=config.base_revision, exports=False)
     return pulled.folder, replace(config, base_revision=pulled.revision)
 
 

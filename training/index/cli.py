@@ -145,7 +145,7 @@ def _encoder(config: IndexConfig, *, hub: Hub | None) -> Encoder:
     from hub_utils.pull import pull
 
     repo = hub.repo(config.encoder)
-    pulled = pull(repo, hub=hub, revision=config.encoder_revision)
+    pulled = pull(repo, hub=hub, revision=config.encoder_revision, exports=False)
     return load_encoder(pulled.folder, repo=str(repo), revision=pulled.revision)
 
 

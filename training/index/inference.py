@@ -192,7 +192,7 @@ def encoder_of(manifest: Manifest, *, hub: Hub, device: str | None = None) -> En
     from training.index.manifest import require_encoder
 
     facts = manifest.encoder
-    pulled = pull(hub.repo(facts.repo), hub=hub, revision=facts.revision)
+    pulled = pull(hub.repo(facts.repo), hub=hub, revision=facts.revision, exports=False)
     encoder = load_encoder(pulled.folder, repo=facts.repo, revision=pulled.revision, device=device)
     require_encoder(manifest, encoder)
     return encoder
