@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -63,3 +64,18 @@ def deploy(hub_server: HubServer, model: str, tale: str, passages: str) -> Calla
 def space(deploy) -> dict:
     """The deployed Space: url, revision."""
     return deploy("--name", "lab-space")
+
+
+@contextmanager
+def run_space(hub, name: str) -> Iterator[subprocess.Popen[str]]:
+    """`python -m hub_utils run-space` in a process of its own; the Space is paused at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hub_utils", "run-space", name],
+        cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        hub.api.pause_space(name)

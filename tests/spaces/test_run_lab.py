@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.spaces.conftest import SERVED
+from tests.spaces.conftest import SERVED, run_space
 from tests.tabs.lab import publish, tiny_clip, tiny_painter
 
 pytestmark = pytest.mark.slow
@@ -25,14 +21,8 @@ def command(hub, deploy, tmp_path_factory):
     publish(hub, tiny_painter(tmp_path_factory.mktemp("painter")), "space-painter")
     served = f"{SERVED},match=space-clip,paint=space-painter"
     deploy("--name", "five-space", "--hardware", "cpu", LAB_MODELS=served)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hub_utils", "run-space", SPACE],
-        cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    yield process
-    process.kill()
-    process.wait()
-    hub.api.pause_space(SPACE)
+    with run_space(hub, SPACE) as process:
+        yield process
 
 
 def test_five_apis_answer_before_and_after_a_restart(hub, command):
