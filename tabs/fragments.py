@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 from hub_utils.cards import Metric
@@ -13,12 +14,14 @@ from hub_utils.catalog import Published
 from hub_utils.connection import Hub
 from tabs.catalog import Listing
 from tabs.i18n import TEXTS, duration, say, sentence
+from tabs.jobs import JobState, Progress
 from tabs.language import Language
 from tabs.model_slot import SlotState
-from tabs.training_jobs import JobState, Progress
+from tabs.spaces import SpaceNow
 
 LOWER_IS_BETTER = ("bits_per_byte", "perplexity", "loss")
 _CARDS = {"model": "model.card", "dataset": "model.card_dataset"}
+LOG_SHOWN = 6  # lines of a deployment
 SHORT = 7  # hex digits of a revision that a reader sees
 
 
@@ -112,7 +115,13 @@ def job_panel(job: JobState, language: Language) -> str:
     """A training: its phase, a bar, time left and the loss curve."""
     progress = job.progress
     phase = _phase(progress, language)
-    title = say(f"job.{job.status}", language, recipe=job.recipe, phase=phase, problem=job.problem)
+    title = say(
+        f"job.{job.status}",
+        language,
+        recipe=job.title or job.name,
+        phase=phase,
+        problem=job.problem,
+    )
     head = f'<p class="lab-job-title">{escape(title)}</p>'
     if job.status != "running":
         return f'<div class="lab-job lab-job-{job.status}">{head}{_curve(job, language)}</div>'
@@ -184,6 +193,11 @@ def plain(text: object) -> str:
     return escape(str(text))
 
 
+def quiet(said: str) -> str:
+    """A line about what just happened, which a screen reader says."""
+    return f'<p class="lab-quiet" role="status">{escape(said)}</p>'
+
+
 def where(hub: Hub, *, away: bool, language: Language) -> str:
     """Which Hub this is and whether it answers."""
     kind = say("hub.embedded" if hub.embedded else "hub.remote", language)
@@ -194,26 +208,40 @@ def where(hub: Hub, *, away: bool, language: Language) -> str:
     return f'<p class="lab-where">{said}</p>'
 
 
-def published(listing: Listing, serving: Mapping[str, str | None], language: Language) -> str:
-    """The namespace's repositories as a table, the newest first."""
+def published(
+    listing: Listing,
+    serving: Mapping[str, str | None],
+    language: Language,
+    spaces: Mapping[str, SpaceNow] = MappingProxyType({}),
+) -> str:
+    """The namespace's repositories as a table, the newest first; of Spaces, how they stand."""
     if not listing.items:
         key = "hub.nothing" if listing.asked else "hub.asking"
         return f'<p class="lab-quiet">{say(key, language)}</p>'
     keys = ("repository", "revision", "metric", "updated")
     head = "".join(f'<th scope="col">{say(f"hub.{key}", language)}</th>' for key in keys)
     rows = "".join(
-        _published_row(item, serving.get(str(item.repo)), language) for item in listing.items
+        _published_row(
+            item,
+            serving.get(str(item.repo)),
+            spaces.get(str(item.repo)) if item.repo.type == "space" else None,
+            language,
+        )
+        for item in listing.items
     )
     return f'<table class="lab-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def _published_row(item: Published, serving: str | None, language: Language) -> str:
+def _published_row(
+    item: Published, serving: str | None, space: SpaceNow | None, language: Language
+) -> str:
     tags = [say(f"hub.{item.repo.type}", language)]
     tags += [say("hub.private", language)] if item.private else []
     marks = "".join(f' <span class="lab-tag">{tag}</span>' for tag in tags)
     if serving:
         said = say("hub.serving", language) + " " + revision(serving)
         marks += f' <span class="lab-tag lab-tag-on">{said}</span>'
+    marks += _space_marks(space, language) if space else ""
     at = link(f"{item.url}/tree/{item.revision}", revision(item.revision), mono=True)
     cells = (
         link(item.url, str(item.repo), mono=True) + marks,
@@ -222,3 +250,34 @@ def _published_row(item: Published, serving: str | None, language: Language) -> 
         when(item.last_modified),
     )
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _space_marks(space: SpaceNow, language: Language) -> str:
+    on = " lab-tag-on" if space.url else ""
+    marks = f' <span class="lab-tag{on}">{escape(stage(space.stage, language))}</span>'
+    return marks + (f" {link(space.url, say('spaces.open', language))}" if space.url else "")
+
+
+def stage(name: str, language: Language) -> str:
+    """A Space's stage in words; one that we do not know as the Hub calls it."""
+    key = f"stage.{name}"
+    return say(key, language) if key in TEXTS else name.replace("_", " ").lower()
+
+
+def deployments(jobs: Sequence[JobState], now: Mapping[str, SpaceNow], language: Language) -> str:
+    """Every deployment of this session, in the order of their start; `now`: by the Space's name."""
+    return "".join(_deployment(job, now.get(job.name), language) for job in jobs)
+
+
+def _deployment(job: JobState, now: SpaceNow | None, language: Language) -> str:
+    title = say(f"deployment.{job.status}", language, name=job.name, problem=job.problem)
+    if job.status == "finished" and now and not now.url:  # what became of it since
+        title = f"{job.name}: {stage(now.stage, language)}"
+    head = f'<p class="lab-job-title">{escape(title)}</p>'
+    body = ""
+    if job.status in ("running", "failed") and job.log:
+        lines = escape("\n".join(job.log[-LOG_SHOWN:]))
+        body = f'<pre class="lab-log">{lines}</pre>'
+    elif job.status == "finished" and now and now.url:
+        body = f'<p class="lab-quiet">{link(now.url, now.url, mono=True)}</p>'
+    return f'<div class="lab-job lab-job-{job.status}">{head}{body}</div>'

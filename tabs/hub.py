@@ -1,4 +1,7 @@
-"""The Hub tab: what is published, training with live progress, history and rollback."""
+"""The Hub tab: what is published, training with live progress, history and rollback.
+
+A reader's own table and Spaces are in hub_own.py and hub_spaces.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import gradio as gr
 from hub_utils.catalog import history
 from hub_utils.errors import LabError
 from hub_utils.names import RepoId, RepoType
-from tabs import fragments
+from tabs import fragments, hub_own, hub_spaces
 from tabs.i18n import PageError, say, sentence
 from tabs.language import Language
 from tabs.services import Services
@@ -61,6 +64,8 @@ def build(services: Services) -> None:
     table = gr.HTML(elem_id="hub-published")
     writable = not services.settings.read_only
     training = _lay_out_training(writable, any(tab.goes_on for tab in services.tabs))
+    hub_own.build(services)
+    hub_spaces.build(services)
     past = _lay_out_history(writable)
     if not writable:
         gr.HTML(text("hub.read_only_note"), elem_classes="lab-section")
@@ -181,7 +186,7 @@ def _view(services: Services, language: Language) -> _View:
     jobs = services.jobs.all()
     return _View(
         where=fragments.where(services.hub, away=listing.away, language=language),
-        table=fragments.published(listing, serving, language),
+        table=fragments.published(listing, serving, language, services.spaces.now),
         progress=fragments.job_panels(jobs, language),
         training=any(job.active for job in jobs),
         repos=tuple((str(item.repo), _key(item.repo)) for item in listing.items),
@@ -225,4 +230,4 @@ def _repo(key: str) -> RepoId:
 
 
 def _said(key: str, language: Language, **values: object) -> str:
-    return f'<p class="lab-quiet" role="status">{fragments.plain(say(key, language, **values))}</p>'
+    return fragments.quiet(say(key, language, **values))

@@ -567,6 +567,96 @@ TEXTS: dict[str, tuple[str, str]] = {
         "This page is read-only: it serves models and changes nothing.",
         "本页只读：只提供模型，不做更改。",
     ),
+    "hub.bad_name": (
+        "{name!r} cannot be a repository's name: use letters, digits, '-', '_' and '.', and begin and end with a letter or a digit.",
+        "{name!r} 不能作为仓库名：请使用字母、数字、“-”、“_”和“.”，并以字母或数字开头和结尾。",
+    ),
+    # the tab Hub: a classifier of a table of one's own
+    "mine.section": (
+        "<h3>Your own texts</h3><p>A table with a column of texts and a column of labels becomes a classifier, published here with a card "
+        "that says how it did on rows it had not seen.</p>",
+        "<h3>你自己的文本</h3><p>一列文本、一列标签的表格可以变成分类器，发布到这里；卡片写明它在没见过的行上的表现。</p>",
+    ),
+    "mine.file": (
+        "A CSV, TSV, JSON Lines or Parquet file",
+        "CSV、TSV、JSON Lines 或 Parquet 文件",
+    ),
+    "mine.text": ("Column of texts", "文本列"),
+    "mine.label": ("Column of labels", "标签列"),
+    "mine.name": ("Publish as", "发布为"),
+    "mine.minutes": ("Minutes of training, at most", "训练时间上限（分钟）"),
+    "mine.go": ("Train and publish", "训练并发布"),
+    "mine.none": ("Choose a file with labelled texts first.", "请先选择一个带标签的文本文件。"),
+    "mine.suffix": (
+        "{name} has an unknown suffix. Use one of: {known}.",
+        "{name} 的后缀无法识别，请使用：{known}。",
+    ),
+    "mine.no_rows": ("{name} has no rows.", "{name} 没有数据行。"),
+    "mine.no_columns": (
+        "Choose the column of texts and the column of labels.",
+        "请选择文本列和标签列。",
+    ),
+    "mine.same_column": (
+        "Texts and labels are both to come from the column {column}; choose another for one of them.",
+        "文本和标签都选了 {column} 列，请为其中一个另选一列。",
+    ),
+    "mine.about": (
+        "{rows} rows, {labels} labels: {counts}",
+        "{rows} 行，{labels} 个标签：{counts}",
+    ),
+    "mine.many": (
+        "Nearly every row has a label of its own, so there is nothing to learn; is it the right column?",
+        "几乎每一行的标签都不同，学不到东西；列选对了吗？",
+    ),
+    "mine.started": (
+        "{name} is trained as soon as it is its turn; follow it above. Then the Classify tab offers it, and you can deploy it below.",
+        "轮到时就会训练 {name}，可在上方查看进度。完成后可在“文本分类”页选用，也可在下方部署。",
+    ),
+    # the Spaces of the tab Hub
+    "spaces.section": (
+        "<h3>Spaces</h3><p>A published model becomes a page of its own: a Space, which this machine's Hub builds and runs.</p>",
+        "<h3>Space</h3><p>让已发布的模型成为独立的网页：一个 Space，由本机的 Hub 构建并运行。</p>",
+    ),
+    "spaces.model": ("Model or index", "模型或索引"),
+    "spaces.name": ("Name of the Space", "Space 的名称"),
+    "spaces.go": ("Deploy and run", "部署并运行"),
+    "spaces.pause": ("Pause this Space", "暂停这个 Space"),
+    "spaces.open": ("open", "打开"),
+    "spaces.pick": (
+        "Choose a published model first; what is not published yet cannot be deployed.",
+        "请先选择一个已发布的模型；尚未发布的无法部署。",
+    ),
+    "spaces.started": (
+        "{name} is being deployed; follow it above.",
+        "正在部署 {name}，可在上方查看进度。",
+    ),
+    "spaces.paused": (
+        "{name} is paused; deploying it again wakes it.",
+        "{name} 已暂停；再次部署即可唤醒。",
+    ),
+    "spaces.elsewhere": (
+        "{endpoint} is not this machine's Hub, and may charge for a Space; deploy there from a shell: python -m hub_utils deploy.",
+        "{endpoint} 不是本机的 Hub，运行 Space 可能产生费用；请在终端里部署：python -m hub_utils deploy。",
+    ),
+    "spaces.elsewhere_note": (
+        "<h3>Spaces</h3><p>This page deploys to this machine's Hub only. To make a Space on the Hub that it is connected to, use a shell: "
+        "<code>python -m hub_utils deploy spaces/classifier --watch</code></p>",
+        "<h3>Space</h3><p>本页只向本机的 Hub 部署。要在所连接的 Hub 上创建 Space，请在终端里执行："
+        "<code>python -m hub_utils deploy spaces/classifier --watch</code></p>",
+    ),
+    "deployment.queued": ("{name}: waits for its turn", "{name}：排队中"),
+    "deployment.running": ("{name}: deploying and building", "{name}：正在部署和构建"),
+    "deployment.finished": ("{name} runs", "{name} 运行中"),
+    "deployment.failed": ("{name}: does not run. {problem}", "{name}：没有运行。{problem}"),
+    "deployment.stopped": ("{name}: stopped", "{name}：已停止"),
+    "stage.BUILDING": ("building", "构建中"),
+    "stage.RUNNING_BUILDING": ("building anew", "重新构建中"),
+    "stage.APP_STARTING": ("starting", "启动中"),
+    "stage.RUNNING": ("running", "运行中"),
+    "stage.PAUSED": ("paused", "已暂停"),
+    "stage.STOPPED": ("not running", "未运行"),
+    "stage.BUILD_ERROR": ("cannot be built", "构建失败"),
+    "stage.RUNTIME_ERROR": ("its app ended", "应用已退出"),
     # status
     "status.intro": (
         "<h2>How is the page doing?</h2><p>Every kind of call since the app started: how many, how they ended and how long "

@@ -25,6 +25,7 @@ class Tab:
     type: RepoType = "model"  # of that repository
     recipe: str = ""  # `python -m training <recipe>` makes that artefact
     goes_on: bool = False  # its recipe has --from: it can be trained on from what is published
+    bundle: str = ""  # `spaces/<bundle>` deploys it as a Space of its own
     slow: bool = False  # its recipe comes after the others, so that they are alive earlier
 
     @property
@@ -35,13 +36,26 @@ class Tab:
 
 
 TABS: tuple[Tab, ...] = (
-    Tab("classify", "tabs.classify", repo="reuters-classifier", recipe="bert"),
-    Tab("generate", "tabs.generate", repo="fairy-tale-gpt", recipe="gpt"),
+    Tab("classify", "tabs.classify", repo="reuters-classifier", recipe="bert", bundle="classifier"),
+    Tab("generate", "tabs.generate", repo="fairy-tale-gpt", recipe="gpt", bundle="mini-gpt"),
     Tab(
-        "search", "tabs.search", repo="newsgroups-index", type="dataset", recipe="index", slow=True
+        "search",
+        "tabs.search",
+        repo="newsgroups-index",
+        type="dataset",
+        recipe="index",
+        bundle="search",
+        slow=True,
     ),
-    Tab("match", "tabs.match", repo="emoji-clip", recipe="clip"),
-    Tab("paint", "tabs.paint", repo="emoji-painter", recipe="diffusion", goes_on=True),
+    Tab("match", "tabs.match", repo="emoji-clip", recipe="clip", bundle="match"),
+    Tab(
+        "paint",
+        "tabs.paint",
+        repo="emoji-painter",
+        recipe="diffusion",
+        goes_on=True,
+        bundle="paint",
+    ),
     Tab("hub", "tabs.hub"),
     Tab("status", "tabs.status"),
 )

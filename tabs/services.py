@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hub_utils.errors import HubUnavailableError, LabError
-from hub_utils.names import RepoId, RepoType
+from hub_utils.errors import HubUnavailableError, InvalidNameError, LabError
+from hub_utils.names import RepoId, RepoType, check_name
 from hub_utils.pins import Pin, PinStore, effective_pin
 from hub_utils.settings import Settings
 from tabs.catalog import Catalog
@@ -24,6 +24,7 @@ from tabs.kinds import KINDS, Kind, M
 from tabs.model_slot import ModelSlot
 from tabs.registry import Tab, shown, tab_named
 from tabs.slots import ModelSlots
+from tabs.spaces import SpaceJobs
 from tabs.stops import Stops
 from tabs.telemetry import Telemetry
 from tabs.training_jobs import TrainingJobs
@@ -54,6 +55,7 @@ class Services:
         lab = settings.hub_root.resolve().parent
         self.catalog = Catalog(hub)
         self.jobs = jobs or TrainingJobs(lab / "runs")
+        self.spaces = SpaceJobs(lab / "deployments", hub)
         self.stops, self.telemetry = Stops(), Telemetry()
         self._pins = PinStore(lab / "pins.json")
         self._poke = threading.Event()
@@ -74,10 +76,11 @@ class Services:
             self._watcher.start()
 
     def close(self) -> None:
-        """End the watch, the trainings and the files made for downloads."""
+        """End the watch, trainings, deployments, and the files made for downloads."""
         self._closing.set()
         self._poke.set()
         self.jobs.close()
+        self.spaces.close()
         if self._watcher is not None:
             self._watcher.join(timeout=5)
         if "_scratch" in self.__dict__:
@@ -136,7 +139,7 @@ class Services:
             self.catalog.lose()
             self.hub.ensure()  # an embedded Hub that was killed starts again, where it was
         else:
-            self.catalog.refresh()
+            self.spaces.refresh(self.catalog.refresh().items)
         for slot in slots:
             slot.load_if_idle()
 
@@ -191,6 +194,13 @@ class Services:
         """Raise when this page may only be looked at."""
         if self.settings.read_only:
             raise PageError("hub.read_only")
+
+    def new_name(self, name: str) -> str:
+        """`name`, if a repository of ours may be called so. Raises PageError."""
+        try:
+            return self.hub.repo(check_name(name.strip(), what="name")).name
+        except InvalidNameError as error:
+            raise PageError("hub.bad_name", name=name.strip()[:100]) from error
 
     def _repo(self, text: str, type: RepoType) -> RepoId:
         return RepoId.parse(text, type=type, namespace=self.hub.namespace)

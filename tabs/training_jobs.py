@@ -1,243 +1,39 @@
-"""Trainings started from the page: one at a time, each in a process that cannot outlive the app.
-
-A job is `python -m training RECIPE …` on a leash (tabs/leash.py). Its progress is read from the
-progress.json that every recipe writes; its result is the last line of its standard output.
-"""
+"""Trainings started from the page: `python -m training RECIPE …`, one at a time."""
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
 import sys
-import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
 
-from hub_utils.errors import LabError
-
-Status = Literal["idle", "queued", "running", "finished", "failed", "stopped"]
-ROOT = Path(__file__).resolve().parent.parent
-LOG_LINES = 12
-KILLED = 128 + signal.SIGKILL  # the leash's status where its command was killed
-STOP_S = 10.0  # the leash kills after 5
+from tabs.jobs import Jobs, Order
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What a recipe last said about itself."""
+class TrainingJobs(Jobs):
+    """The page's trainings. The recipes' own go by the recipe's name."""
 
-    phase: str = ""
-    step: int = 0
-    steps: int = 0
-    loss: float | None = None
-    seconds: float = 0.0
-    seconds_left: float | None = None
-    message: str = ""
-    history: tuple[tuple[float, float], ...] = ()  # (step, loss)
-
-    @property
-    def fraction(self) -> float:
-        """Share of the work done, 0 to 1: of the time where it is planned, else of the steps."""
-        if self.seconds_left is not None and self.seconds:
-            return self.seconds / (self.seconds + self.seconds_left)
-        return min(1.0, self.step / self.steps) if self.steps else 0.0
-
-
-@dataclass(frozen=True)
-class JobState:
-    """A snapshot of one recipe's job."""
-
-    recipe: str
-    status: Status = "idle"
-    progress: Progress = field(default_factory=Progress)
-    log: tuple[str, ...] = ()
-    problem: str = ""  # a sentence, when it failed
-    result: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def active(self) -> bool:
-        """Whether it is running or waits for its turn."""
-        return self.status in ("queued", "running")
-
-
-@dataclass
-class _Job:
-    recipe: str
-    arguments: tuple[str, ...]
-    status: Status = "queued"
-    problem: str = ""
-    result: Mapping[str, Any] = field(default_factory=dict)
-
-
-class TrainingJobs:
-    """Starts, watches and stops trainings. Safe to use from several threads."""
+    what = "The training"
 
     def __init__(self, runs: Path, *, command: Sequence[str] | None = None) -> None:
         """Keep logs and outputs under `runs`; `command` replaces `python -m training`."""
-        self._runs = runs
+        super().__init__(runs)
         self._command = tuple(command or (sys.executable, "-m", "training"))
-        self._lock = threading.Lock()
-        self._jobs: dict[str, _Job] = {}
-        self._process: subprocess.Popen[bytes] | None = None
-        self._worker: threading.Thread | None = None
-        self._closed = False
 
     def start(self, recipe: str, arguments: Sequence[str] = ()) -> None:
         """Queue a training of `recipe`; LabError when it already runs or waits."""
-        with self._lock:
-            if self._closed:
-                raise LabError("The app is shutting down; nothing new is trained.")
-            if (job := self._jobs.get(recipe)) and job.status in ("queued", "running"):
-                raise LabError(f"The training of {recipe} already runs; stop it first.")
-            self._jobs.pop(recipe, None)
-            self._jobs[recipe] = _Job(recipe, tuple(arguments))  # the newest is last
-            if self._worker is None or not self._worker.is_alive():
-                self._worker = threading.Thread(target=self._work, name="trainings", daemon=True)
-                self._worker.start()
+        self.order(Order(recipe, self._of(recipe, recipe, arguments)))
 
-    def stop(self) -> None:
-        """Stop what runs and forget what waits; returns when the process is gone."""
-        with self._lock:
-            for job in self._jobs.values():
-                if job.status in ("queued", "running"):
-                    job.status = "stopped"
-            process = self._process
-        if process is not None:
-            _release(process)
+    def start_own(
+        self, recipe: str, repo: str, arguments: Sequence[str], *, data: Path | None = None
+    ) -> None:
+        """Queue a training on a reader's own data, next in line: somebody waits for it.
 
-    def close(self) -> None:
-        """Stop everything for good."""
-        with self._lock:
-            self._closed = True
-        self.stop()
+        data: a folder that goes when the training has ended. Raises LabError as `start` does.
+        """
+        name = f"own-{repo}"  # no recipe is called so
+        command = self._of(recipe, name, ("--repo", repo, "--push", *arguments))
+        self.order(Order(name, command, title=repo, leaves=data, soon=True))
 
-    def state(self, recipe: str) -> JobState:
-        """How the latest job of `recipe` stands."""
-        with self._lock:
-            job = self._jobs.get(recipe)
-            if job is None:
-                return JobState(recipe)
-            status, problem, result = job.status, job.problem, job.result
-        if status == "queued":
-            return JobState(recipe, status)
-        progress = _read_progress(self.output_dir(recipe) / "progress.json")
-        log = _tail(self._runs / f"{recipe}.log")
-        return JobState(recipe, status, progress, log, problem, result)
-
-    def all(self) -> tuple[JobState, ...]:
-        """The latest job of every recipe, whatever became of it, in the order of their start."""
-        with self._lock:
-            recipes = list(self._jobs)
-        return tuple(self.state(recipe) for recipe in recipes)
-
-    def output_dir(self, recipe: str) -> Path:
-        """Where a recipe puts its checkpoints and its progress."""
-        return self._runs / recipe
-
-    def _work(self) -> None:
-        while (job := self._next()) is not None:
-            self._try(job)
-
-    def _try(self, job: _Job) -> None:
-        try:
-            self._run(job)
-        except OSError as error:  # a full disk, say
-            with self._lock:
-                job.status, job.problem = "failed", f"The training did not start: {error}."
-
-    def _next(self) -> _Job | None:
-        with self._lock:
-            waiting = [job for job in self._jobs.values() if job.status == "queued"]
-            if not waiting or self._closed:
-                self._worker = None  # under the lock: start() then makes a new one
-                return None
-            return waiting[0]
-
-    def _run(self, job: _Job) -> None:
-        output = self.output_dir(job.recipe)
-        output.mkdir(parents=True, exist_ok=True)
-        (output / "progress.json").unlink(missing_ok=True)
-        log, out = self._runs / f"{job.recipe}.log", self._runs / f"{job.recipe}.out"
-        command = [*self._command, job.recipe, "--output-dir", str(output), *job.arguments]
-        with log.open("wb") as stderr, out.open("wb") as stdout:
-            with self._lock:
-                if job.status != "queued":
-                    return
-                self._process = process = subprocess.Popen(
-                    [sys.executable, "-m", "tabs.leash", *command],
-                    stdin=subprocess.PIPE,
-                    stdout=stdout,
-                    stderr=stderr,
-                    cwd=ROOT,
-                    start_new_session=True,
-                )
-                job.status = "running"
-            with process:  # closes the pipe, too
-                code = process.wait()
-        self._finish(job, code, log=log, out=out)
-
-    def _finish(self, job: _Job, code: int, *, log: Path, out: Path) -> None:
-        with self._lock:
-            self._process = None
-            if job.status == "stopped":
-                return
-            job.status = "failed" if code else "finished"
-            job.result = {} if code else _last_json(out)
-            job.problem = _sentence(log, code) if code else ""
-
-
-def _release(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin:
-        process.stdin.close()
-    try:
-        process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-
-
-def _read_progress(path: Path) -> Progress:
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return Progress()
-    known = {key: said[key] for key in Progress.__dataclass_fields__ if said.get(key) is not None}
-    known["history"] = tuple((point["step"], point["loss"]) for point in said.get("history") or ())
-    return Progress(**known)
-
-
-def _tail(path: Path) -> tuple[str, ...]:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ()
-    return tuple(line for line in text.replace("\r", "\n").splitlines() if line.strip())[
-        -LOG_LINES:
-    ]
-
-
-def _last_json(path: Path) -> Mapping[str, Any]:
-    for line in reversed(_tail(path)):
-        try:
-            found = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(found, dict):
-            return found
-    return {}
-
-
-def _sentence(log: Path, code: int) -> str:
-    if code == KILLED:  # what it said last is how it went, not why it ended
-        return (
-            "The training was killed (signal 9), which a system does when its "
-            "memory is full. Close other programs or choose a smaller preset, and start it again."
-        )
-    lines = _tail(log)
-    return (
-        lines[-1].removeprefix("error: ")
-        if lines
-        else f"The training ended with status {code} and said nothing."
-    )
+    def _of(self, recipe: str, name: str, arguments: Sequence[str]) -> tuple[str, ...]:
+        folder = str(self.output_dir(name))
+        return (*self._command, recipe, "--output-dir", folder, *arguments)

@@ -25,12 +25,16 @@ def blocks(page: Path) -> list[str]:
 
 
 def copy_project(folder: Path) -> Path:
-    """What git knows of the project, as after a clone."""
+    """The project as after a clone, with what is not committed yet."""
     listed = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.splitlines()
     for name in listed:
-        if not name.startswith(LEFT_OUT):
+        if (ROOT / name).is_file() and not name.startswith(LEFT_OUT):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
     return folder

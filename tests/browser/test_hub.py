@@ -147,6 +147,33 @@ def test_a_training_can_be_stopped(app: AppProcess, open_page: OpenPage):
     expect(page.locator("#hub-progress")).to_contain_text(re.compile("stopped"))
 
 
+def test_a_table_of_ones_own_is_read_as_it_arrives_and_its_mistakes_are_sentences(
+    app: AppProcess, open_page: OpenPage, tmp_path: Path
+):
+    page = open_page(app.url)
+    page.get_by_role("tab", name="Hub").click()
+    page.locator("#mine-go").click()
+    expect(page.get_by_text("Choose a file with labelled texts first.")).to_be_visible()
+    tickets = tmp_path / "tickets.csv"
+    tickets.write_text("id,message,team\n1,It hums,technical\n2,My bill,billing\n3,Oh,billing\n")
+    page.locator("#mine-file input[type=file]").set_input_files(tickets)
+    expect(page.locator("#mine-about")).to_contain_text("3 rows, 2 labels: billing 2, technical 1")
+    expect(page.get_by_label("Column of texts")).to_have_value("message")
+    expect(page.get_by_label("Publish as")).to_have_value("tickets-classifier")
+    page.get_by_label("Publish as").fill("no name!")
+    page.locator("#mine-go").click()
+    expect(page.get_by_text("cannot be a repository's name")).to_be_visible()
+    expect(page.get_by_label("Publish as")).to_have_value("no name!")
+
+
+def test_a_space_that_cannot_be_paused_is_a_sentence(app: AppProcess, open_page: OpenPage):
+    page = open_page(app.url)
+    page.get_by_role("tab", name="Hub").click()
+    page.get_by_label("Name of the Space").fill("nobodys")
+    page.get_by_role("button", name="Pause this Space").click()
+    expect(page.get_by_text("There is no space lab/nobodys")).to_be_visible()
+
+
 def test_the_status_tab_shows_what_was_called_and_how_the_app_stands(
     app: AppProcess, open_page: OpenPage
 ):

@@ -15,8 +15,9 @@ from hub_utils.names import RepoId
 from hub_utils.pins import Pin
 from tabs import fragments
 from tabs.catalog import Listing
+from tabs.jobs import JobState, Progress
 from tabs.model_slot import Served, SlotState
-from tabs.training_jobs import JobState, Progress
+from tabs.spaces import SpaceNow
 
 REPO = RepoId("lab", "reuters-classifier")
 OLD, NEW = "a" * 40, "b" * 40
@@ -123,6 +124,37 @@ def test_the_table_lists_what_is_published_and_what_serves():
     html = fragments.published(listing, {"lab/reuters-classifier": OLD}, "en")
     for said in ("bbbbbbb", "accuracy 0.500", "2026-01-02 03:04", "private", "serving aaaaaaa"):
         assert said in html
+
+
+def test_a_space_in_the_table_has_its_stage_and_the_way_to_its_app():
+    listing = Listing((Published(RepoId("lab", "tickets", "space"), NEW, None, False, URL),))
+    running = {"lab/tickets": SpaceNow("RUNNING", "http://127.0.0.1:9")}
+    html = fragments.published(listing, {}, "en", running)
+    assert ">running<" in html
+    assert 'href="http://127.0.0.1:9"' in html
+    html = fragments.published(listing, {}, "zh", {"lab/tickets": SpaceNow("PAUSED")})
+    assert ">已暂停<" in html
+    assert "打开" not in html
+    assert "new stage" in fragments.published(
+        listing, {}, "en", {"lab/tickets": SpaceNow("NEW_STAGE")}
+    )
+
+
+@pytest.mark.parametrize("status", ["queued", "running", "finished", "failed", "stopped"])
+def test_every_status_of_a_deployment_has_words(status):
+    html = fragments.deployments([JobState("tickets", status, problem="No.")], {}, "zh")
+    assert "tickets" in html
+
+
+def test_a_deployment_shows_its_log_then_its_address_then_what_became_of_it():
+    job = JobState("tickets", "running", log=("stage | BUILDING", "build | <b>"))
+    html = fragments.deployments([job], {}, "en")
+    assert "stage | BUILDING\nbuild | &lt;b&gt;" in html
+    done = JobState("tickets", "finished")
+    up = fragments.deployments([done], {"tickets": SpaceNow("RUNNING", "http://127.0.0.1:9")}, "en")
+    assert "tickets runs" in up
+    assert 'href="http://127.0.0.1:9"' in up
+    assert "tickets: paused" in fragments.deployments([done], {"tickets": SpaceNow("PAUSED")}, "en")
 
 
 def test_an_empty_namespace_says_so_once_the_hub_was_asked():

@@ -132,7 +132,7 @@ def test_every_input_has_a_label(page: LabPage):
 def test_a_read_only_page_hides_what_changes_something(tmp_path: Path, read_only: bool):
     page = lay_out(tmp_path, read_only=read_only)
     changing = ("train-missing", "train-again", "train-on", "stop", "pin", "unpin")
-    for elem_id in [f"hub-{name}" for name in changing]:
+    for elem_id in [*(f"hub-{name}" for name in changing), "mine-go"]:
         around = widget(page, elem_id)
         shown = True
         while around is not None:
@@ -140,3 +140,14 @@ def test_a_read_only_page_hides_what_changes_something(tmp_path: Path, read_only
             around = around.parent
         assert shown != read_only, elem_id
     page.close()
+
+
+def test_on_another_hub_the_page_says_how_to_deploy_instead(tmp_path: Path):
+    far = Hub("https://hub.example", "t", namespace="ada", embedded=False)
+    page = build_page(Services(Settings(hub_root=tmp_path / "hub"), far))
+    assert widget(page, "spaces-note").value.key == "spaces.elsewhere_note"
+    assert not widget(page, "spaces-go").parent.parent.visible
+    page.close()
+    here = lay_out(tmp_path)
+    assert widget(here, "spaces-go").parent.parent.visible
+    here.close()

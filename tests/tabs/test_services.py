@@ -187,7 +187,7 @@ def test_the_page_cannot_undo_lab_revisions(make_services: Make, revisions: tupl
 def test_the_slow_trainings_come_last(make_services: Make):
     services = make_services()
     services.train([SEARCH, MATCH])
-    assert [job.recipe for job in services.jobs.all()] == ["clip", "index"]
+    assert [job.name for job in services.jobs.all()] == ["clip", "index"]
 
 
 def test_only_what_is_published_can_be_trained_on(
@@ -199,7 +199,7 @@ def test_only_what_is_published_can_be_trained_on(
     assert services.jobs.all() == ()
     publish(own_hub, generator, "emoji-painter")
     services.train_on()
-    assert [(job.recipe, job.active) for job in services.jobs.all()] == [("diffusion", True)]
+    assert [(job.name, job.active) for job in services.jobs.all()] == [("diffusion", True)]
 
 
 def test_a_read_only_page_changes_nothing(make_services: Make, revisions: tuple[str, str]):

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from hub_utils.errors import LabError
-from tabs.training_jobs import JobState, TrainingJobs
+from tabs.jobs import JobState
+from tabs.training_jobs import TrainingJobs
 from tests.tabs.lab import ROOT, wait_until
 
 # A recipe in small: same command line and same files as `python -m training`.
@@ -114,13 +115,28 @@ def test_jobs_run_one_after_the_other(jobs: TrainingJobs):
     jobs.start("bert", ["--until-stopped"])
     pids(jobs, "bert")
     jobs.start("gpt")
-    assert [(job.recipe, job.status) for job in jobs.all()] == [
+    assert [(job.name, job.status) for job in jobs.all()] == [
         ("bert", "running"),
         ("gpt", "queued"),
     ]
     (jobs.output_dir("bert") / "go").touch()
     assert settled(jobs, "gpt").status == "finished"
     assert jobs.state("bert").status == "finished"
+
+
+def test_a_readers_own_training_comes_before_others_that_wait(jobs: TrainingJobs, tmp_path: Path):
+    data = tmp_path / "data"
+    data.mkdir()
+    jobs.start("bert", ["--until-stopped"])
+    pids(jobs, "bert")
+    jobs.start("gpt", ["--until-stopped"])
+    jobs.start_own("bert", "router", ["--data=x"], data=data)
+    (jobs.output_dir("bert") / "go").touch()
+    done = settled(jobs, "own-router")
+    assert (done.status, done.title) == ("finished", "router")
+    assert done.result["arguments"] == ["--repo", "router", "--push", "--data=x"]
+    assert jobs.state("gpt").active
+    wait_until(lambda: not data.exists(), what="the data to go")
 
 
 def test_stopping_ends_the_process_and_what_it_started(jobs: TrainingJobs):
