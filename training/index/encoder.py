@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -47,30 +47,29 @@ class Encoder:
 
         On a CPU a worker a core, each with texts of alike length.
         """
+        return self._encoded(self._for_passages, texts, task="document", report=report)
+
+    def _encoded(
+        self, model: Any, texts: Sequence[str], *, task: str, report: Report | None = None
+    ) -> np.ndarray:
+        """(n, d) vectors.
+
+        Tokens are made for many texts at once: they tell how long a text is, and a worker in Python
+        would hold up the others.
+        """
         vectors = np.empty((len(texts), self.dimension), np.float32)
         done = 0
         for start in range(0, len(texts), PIECE):
-            for rows, found in self._encoded(texts[start : start + PIECE]):
-                vectors[start + rows] = found
+            features = _features(model, texts[start : start + PIECE], task=task)
+            batches = list(_batches(features["attention_mask"].numpy(), self._batch_tokens))
+            run = partial(_vectors, model, features, self.dimension, task)
+            found = map_on_cores(run, batches, device=self._device)
+            for rows, piece in zip(batches, found, strict=True):
+                vectors[start + rows] = piece
                 done += len(rows)
                 if report is not None:
                     report(done)
         return vectors
-
-    def _encoded(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Of every batch its (m,) places in `texts` and its (m, d) vectors.
-
-        Tokens are made once for all texts: they tell how long a text is, and a worker in Python
-        would hold up the others.
-        """
-        model = self._for_passages
-        features = _features(model, texts, task="document")
-        batches = list(_batches(features["attention_mask"].numpy(), self._batch_tokens))
-
-        def run(rows: np.ndarray) -> np.ndarray:
-            return _vectors(model, _taken(features, rows), self.dimension, task="document")
-
-        yield from zip(batches, map_on_cores(run, batches, device=self._device), strict=True)
 
     @property
     def _device(self) -> str:
@@ -90,8 +89,7 @@ class Encoder:
 
     def encode_queries(self, texts: Sequence[str]) -> np.ndarray:
         """(n, d) float32 vectors of questions that came together."""
-        features = _features(self._model, texts, task="query")
-        return _vectors(self._model, features, self.dimension, task="query")
+        return self._encoded(self._model, texts, task="query")
 
 
 def load_encoder(
@@ -155,14 +153,16 @@ def _taken(features: dict[str, Any], rows: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _vectors(model: Any, features: dict[str, Any], dimension: int, *, task: str) -> np.ndarray:
-    """(m, d) float32 vectors of length 1 of a batch of texts."""
+def _vectors(
+    model: Any, features: dict[str, Any], dimension: int, task: str, rows: np.ndarray
+) -> np.ndarray:
+    """(m, d) float32 vectors of length 1 of some of the texts."""
     import torch
 
     with torch.inference_mode():
         there = {
             name: value.to(model.device) if isinstance(value, torch.Tensor) else value
-            for name, value in features.items()
+            for name, value in _taken(features, rows).items()
         }
         found = model(there, task=task)["sentence_embedding"][:, :dimension]
         normalized = torch.nn.functional.normalize(found.float(), dim=1)

@@ -192,16 +192,16 @@ class _Asked:
 def _asked(
     index: SearchIndex, queries: Mapping[str, str], qrels: Judgements, *, encode: bool
 ) -> list[_Asked]:
-    found = [
-        _Asked(name, text, index.encode(text) if encode else None, qrels[name])
-        for name, text in queries.items()
-        if relevant(qrels.get(name, {}))
-    ]
-    if not found:
+    names = [name for name in queries if relevant(qrels.get(name, {}))]
+    if not names:
         raise DataError(
             "No query has a relevant document.", hint="Check that the ids of both files agree."
         )
-    return found
+    vectors = index.encode_all([queries[name] for name in names]) if encode else [None] * len(names)
+    return [
+        _Asked(name, queries[name], vector, qrels[name])
+        for name, vector in zip(names, vectors, strict=True)
+    ]
 
 
 def _evaluation(

@@ -159,6 +159,10 @@ class SearchIndex:
         """The vector (d,) of a query."""
         return self._encode(read_query(text).text)
 
+    def encode_all(self, texts: Sequence[str]) -> Floats:
+        """The vectors (n, d) of queries that nobody waits for one by one."""
+        return self.encoder.encode_queries([read_query(text).text for text in texts])
+
     def ranked(self, wanted: Wanted, depth: int) -> Ranking:
         """`depth` rows or more, best first, as `search` has them before it folds."""
         return self._ranked(wanted, depth)[2]
