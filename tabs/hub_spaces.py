@@ -61,12 +61,14 @@ def _connect(services: Services, model: Any, name: Any, *, go: Any, rest: Any, s
         pause(services, name)
         return quiet(say("spaces.paused", reader(request), name=name.strip()))
 
-    def suggest(model: str | None) -> str:
-        return (model or "").rpartition("/")[2]
+    def suggest(model: str | None, name: str, before: str) -> list[Any]:
+        found = (model or "").rpartition("/")[2]
+        return [found if name in ("", before) else gr.skip(), found]  # what was typed stays
 
     go.click(start, [model, name], said, **PRIVATE)
     rest.click(stop, name, said, **PRIVATE)
-    model.change(suggest, model, name, **QUIET)
+    suggested = gr.State("")
+    model.change(suggest, [model, name, suggested], [name, suggested], **QUIET)
 
 
 def _connect_view(services: Services, progress: Any, model: Any) -> None:

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from training.export import gguf_tokens, gguf_weights
 from training.gpt import attention, config, feed_forward, model, native, positions, tokenizer
 from training.gpt.config import ModelConfig
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "mini-gpt.md").read_text("utf-8")
-MODULES = (config, tokenizer, positions, attention, feed_forward, model, native)
-# Words in code letters that are no names of ours: values of options and single letters.
-OPTIONS = {choice for choices in config.CHOICES.values() for choice in choices}
+MODULES = (
+    config, tokenizer, positions, attention, feed_forward, model, native, gguf_tokens, gguf_weights
+)  # fmt: skip
+# Words in code letters that are no names of ours: values of options and single letters, a file.
+OPTIONS = {choice for choices in config.CHOICES.values() for choice in choices} | {"model.gguf"}
 
 
 def names() -> list[str]:
