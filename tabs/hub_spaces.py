@@ -45,8 +45,10 @@ def build(services: Services) -> None:
             )
             rest = gr.Button(text("spaces.pause"), min_width=130, elem_id="spaces-pause")
         said = gr.HTML(elem_id="spaces-said")
+    suggested = gr.State("")
+    model.change(_suggested, [model, name, suggested], [name, suggested], **QUIET)
     _connect(services, model, name, go=go, rest=rest, said=said)
-    _connect_view(services, progress, model)
+    _connect_view(services, progress, model, name, suggested)
 
 
 def _connect(services: Services, model: Any, name: Any, *, go: Any, rest: Any, said: Any) -> None:
@@ -61,30 +63,34 @@ def _connect(services: Services, model: Any, name: Any, *, go: Any, rest: Any, s
         pause(services, name)
         return quiet(say("spaces.paused", reader(request), name=name.strip()))
 
-    def suggest(model: str | None, name: str, before: str) -> list[Any]:
-        found = (model or "").rpartition("/")[2]
-        return [found if name in ("", before) else gr.skip(), found]  # what was typed stays
-
     go.click(start, [model, name], said, **PRIVATE)
     rest.click(stop, name, said, **PRIVATE)
-    suggested = gr.State("")
-    model.change(suggest, [model, name, suggested], [name, suggested], **QUIET)
 
 
-def _connect_view(services: Services, progress: Any, model: Any) -> None:
+def _connect_view(services: Services, progress: Any, model: Any, name: Any, suggested: Any) -> None:
     seen = gr.State(None)
 
-    def tick(before: _View | None, chosen: str | None, request: gr.Request) -> list[Any]:
+    def tick(
+        before: _View | None,
+        chosen: str | None,
+        name: str | None,
+        suggested: str,
+        request: gr.Request,
+    ) -> list[Any]:
         now = _view(services, reader(request))
         if now == before:
-            return [gr.skip()] * 3
-        models = gr.skip() if before and before.models == now.models else _choices(now, chosen)
-        return [now.progress, models, now]
+            return [gr.skip()] * 5
+        if before and before.models == now.models:
+            return [now.progress, now, *[gr.skip()] * 3]
+        value = _chosen(now, chosen)
+        models = gr.update(choices=list(now.models), value=value)
+        # A tab that nobody has opened yet tells of no change, so the name comes with the models.
+        return [now.progress, now, models, *_suggested(value, name, suggested)]
 
     show: dict[str, Any] = {
         "fn": tick,
-        "inputs": [seen, model],
-        "outputs": [progress, model, seen],
+        "inputs": [seen, model, name, suggested],
+        "outputs": [progress, seen, model, name, suggested],
         **QUIET,
     }
     gr.Timer(TICK_S).tick(**show)
@@ -102,8 +108,13 @@ def _view(services: Services, language: Language) -> _View:
     )
 
 
-def _choices(view: _View, chosen: str | None) -> Any:
-    """What can be deployed; what the user chose stays, until then it is the newest."""
+def _chosen(view: _View, chosen: str | None) -> str | None:
+    """What the user chose stays while it is there, until then it is the newest."""
     values = [value for _, value in view.models]
-    newest = values[0] if values else None
-    return gr.update(choices=list(view.models), value=chosen if chosen in values else newest)
+    return chosen if chosen in values else next(iter(values), None)
+
+
+def _suggested(model: str | None, name: str | None, before: str) -> list[Any]:
+    """A Space's name, and what was suggested last; a name that was typed stays."""
+    found = (model or "").rpartition("/")[2]
+    return [found if not name or name == before else gr.skip(), found]
