@@ -20,7 +20,7 @@ ANSWERS = {
     "classifier": r"'label': '(billing|technical|delivery)'",
     "mini-gpt": r"\w{2}",
     "search": r"\('.+', '.+'\)",
-    "match": r"(?s)red circle.+green triangle",
+    "match": r"(?s)'label': '(red circle|blue square)'.+caption.+green",
     "paint": r"\.(png|webp)",
 }
 
