@@ -17,10 +17,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.page_calls import WORDS
+
 USERS, SECONDS, ROUNDS = 16, 3.0, 3
 BEFORE = 2  # calls that the page let in at once when each ran by itself
 STREAMS, TOKENS = 4, 400
-WORDS = "oil price bank shares moon cost engine wheat trade king forest wolf daughter happy cat red"
 
 Ask = Callable[[str], Any]
 

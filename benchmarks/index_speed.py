@@ -33,9 +33,10 @@ def main() -> int:
 
     folder = pull(hub.repo(ENCODER), hub=hub).folder
     ours, stock = load_encoder(folder), SentenceTransformer(str(folder))
-    documents = islice(read_documents(DATA, hub=hub, split="test"), 2 * PASSAGES)
+    documents = list(islice(read_documents(DATA, hub=hub, split="test"), 2 * PASSAGES))
     size = {"max_tokens": ours.max_tokens, "overlap_tokens": 32}
-    texts = [p.embedded for d in documents for p in cut(d, ours.tokenizer, **size)][:PASSAGES]
+    found = cut(documents, ours.tokenizer, **size)
+    texts = [passage.embedded for passages in found for passage in passages][:PASSAGES]
     tokens = sum(len(ids) for ids in ours.tokenizer(texts)["input_ids"]) / len(texts)
     ways: dict[str, Callable[[list[str]], Any]] = {
         "ours": ours.encode,

@@ -19,10 +19,9 @@ import os
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,11 +29,11 @@ from typing import Any
 
 import httpx
 
+from benchmarks.page_calls import TIMEOUT_S, call, calls_of, page_at, percentiles
+
 CLIENTS, MINUTES, PAUSE_S = 50, 5.0, 1.0
 WARM_UP = 0.2  # of the time
 PAGE_EVERY_S = 0.5
-TIMEOUT_S = 120.0
-WORDS = "oil price bank shares moon cost engine wheat trade king forest wolf daughter happy cat red"
 
 
 @dataclass
@@ -55,7 +54,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--minutes", type=float, default=MINUTES)
     parser.add_argument("--pause", type=float, default=PAUSE_S, help="seconds between calls, mean")
     args = parser.parse_args(arguments)
-    with _page(args.url) as url:
+    with page_at(args.url, otherwise=_app_of_tiny_models) as url:
         seen = asyncio.run(_load(url, args.clients, args.minutes * 60, args.pause))
     figures = _figures(seen, args.minutes * 60)
     print(_table(figures))
@@ -81,14 +80,14 @@ async def _client(
     http: httpx.AsyncClient, number: int, picture: Any, end: float, pause: float, seen: Seen
 ) -> None:
     luck = random.Random(number)  # noqa: S311 - the same load every time
-    calls = _calls(luck, picture)
+    calls = calls_of(luck, picture)
     names = list(calls)
     await asyncio.sleep(luck.random() * pause)
     while time.perf_counter() < end:
         name = luck.choice(names)
         began = time.perf_counter()
         try:
-            kind, said = await _call(http, name, calls[name]())
+            kind, said = await call(http, name, calls[name]())
         except (httpx.HTTPError, ValueError) as error:
             seen.errors.append(f"{name}: {error!r}")
             continue
@@ -99,38 +98,6 @@ async def _client(
         else:
             seen.errors.append(f"{name}: {said}")
         await asyncio.sleep(luck.expovariate(1 / pause) if pause else 0)
-
-
-def _calls(luck: random.Random, picture: Any) -> dict[str, Callable[[], list[Any]]]:
-    words = WORDS.split()
-
-    def text(many: int) -> str:
-        return " ".join(luck.choices(words, k=many))
-
-    return {
-        "classify": lambda: [text(12)],
-        "search": lambda: [text(4), 5, luck.choice(["hybrid", "dense", "keyword"])],
-        "generate": lambda: [text(5), 40, 0.8, 0, 0.95, luck.randrange(10**6)],
-        "match": lambda: [picture, "\n".join(words[:3])],
-        "find_image": lambda: [text(2), 6],
-        "paint": lambda: [text(2), 8, 3, luck.randrange(10**6)],
-    }
-
-
-async def _call(http: httpx.AsyncClient, name: str, data: list[Any]) -> tuple[str, str]:
-    """How a call ended, "complete" or "error", and what came."""
-    sent = await http.post(f"/gradio_api/call/{name}", json={"data": data})
-    event = sent.raise_for_status().json()["event_id"]
-    kind, said = "", ""
-    async with http.stream("GET", f"/gradio_api/call/{name}/{event}") as answer:
-        async for line in answer.aiter_lines():
-            if line.startswith("event: "):
-                kind = line.removeprefix("event: ")
-            elif line.startswith("data: "):
-                said = line.removeprefix("data: ")
-    if kind not in ("complete", "error"):
-        raise ValueError(f"the answer ended with {kind!r}")
-    return kind, said
 
 
 async def _visit(http: httpx.AsyncClient, end: float, seen: Seen) -> None:
@@ -175,8 +142,7 @@ def _figures(seen: Seen, seconds: float) -> dict[str, Any]:
         "endpoints": {
             name: {
                 "calls": len(times),
-                "p50_s": round(statistics.median(times), 3),
-                "p95_s": round(statistics.quantiles(times, n=20, method="inclusive")[18], 3),
+                **percentiles(times),
                 "busy": seen.busy[name],
             }
             for name, times in sorted(seen.seconds.items())
@@ -212,27 +178,21 @@ def _table(figures: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _page(url: str | None) -> Iterator[str]:
-    """The page to call: the one at `url`, or one of our own for as long as this runs."""
-    if url:
-        yield url.rstrip("/")
-        return
+def _app_of_tiny_models(folder: Path) -> Iterator[str]:
     # Before anything imports the client: the embedded Hub takes plain LFS uploads.
     os.environ.update(HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_PROGRESS_BARS="1")
     from tests.tabs import lab
 
-    with tempfile.TemporaryDirectory(prefix="lab-load-", ignore_cleanup_errors=True) as folder:
-        home = Path(folder)
-        hub = lab.HubProcess(home / "hub").start()
+    hub = lab.HubProcess(folder / "hub").start()
+    try:
+        _publish(hub, folder)
+        app = lab.AppProcess(folder / "app", lab.environment_for(hub, folder)).start()
         try:
-            _publish(hub, home)
-            app = lab.AppProcess(home / "app", lab.environment_for(hub, home)).start()
-            try:
-                yield app.url
-            finally:
-                app.stop()
+            yield app.url
         finally:
-            hub.stop()
+            app.stop()
+    finally:
+        hub.stop()
 
 
 def _publish(hub: Any, home: Path) -> None:

@@ -15,9 +15,7 @@ import asyncio
 import json
 import os
 import random
-import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +25,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.load import TIMEOUT_S, _call, _calls
+from benchmarks.page_calls import TIMEOUT_S, call, calls_of, page_at, percentiles
 
 SECONDS, SLOW, PROBE_EVERY_S = 20.0, 4, 0.2
 READY_S = 300.0
@@ -56,7 +54,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--url", help="of a page that runs, with its models published")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each phase")
     args = parser.parse_args(arguments)
-    with _page(args.url) as url:
+    with page_at(args.url, otherwise=_app_of_this_lab) as url:
         phases = asyncio.run(_measure(url, args.seconds))
     figures = {name: _figures(phase, args.seconds) for name, phase in phases.items()}
     print(_table(figures))
@@ -83,14 +81,14 @@ async def _measure(url: str, seconds: float) -> dict[str, Phase]:
 
 async def _until_it_answers(http: httpx.AsyncClient, name: str) -> None:
     deadline = time.monotonic() + READY_S
-    while (answer := await _call(http, name, _asked(name, random.Random(0))))[0] != "complete":  # noqa: S311
+    while (answer := await call(http, name, _asked(name, random.Random(0))))[0] != "complete":  # noqa: S311
         if time.monotonic() > deadline:
             raise RuntimeError(f"/{name} does not answer: {answer[1]}")
         await asyncio.sleep(1)
 
 
 def _asked(name: str, luck: random.Random) -> list[Any]:
-    given = _calls(luck, None)[name]()
+    given = calls_of(luck, None)[name]()
     if name == "generate":
         given[1] = TEXT[name]
     return given
@@ -100,7 +98,7 @@ async def _classify(http: httpx.AsyncClient, end: float, phase: Phase) -> None:
     luck = random.Random(1)  # noqa: S311 - the same texts every time
     while time.perf_counter() < end:
         began = time.perf_counter()
-        kind, said = await _call(http, "classify", _asked("classify", luck))
+        kind, said = await call(http, "classify", _asked("classify", luck))
         if kind == "complete":
             phase.classify.append(time.perf_counter() - began)
         else:
@@ -119,7 +117,7 @@ async def _visit(http: httpx.AsyncClient, end: float, phase: Phase) -> None:
 async def _work(http: httpx.AsyncClient, name: str, number: int, end: float, phase: Phase) -> None:
     luck = random.Random(number)  # noqa: S311
     while time.perf_counter() < end:
-        kind, said = await _call(http, name, _asked(name, luck))
+        kind, said = await call(http, name, _asked(name, luck))
         if kind == "complete":
             phase.done[name] = phase.done.get(name, 0) + 1
         else:
@@ -127,13 +125,9 @@ async def _work(http: httpx.AsyncClient, name: str, number: int, end: float, pha
 
 
 def _figures(phase: Phase, seconds: float) -> dict[str, Any]:
-    def times(taken: list[float]) -> dict[str, float]:
-        p95 = statistics.quantiles(taken, n=20, method="inclusive")[18]
-        return {"p50_s": round(statistics.median(taken), 3), "p95_s": round(p95, 3)}
-
     return {
-        "classify": times(phase.classify),
-        "page": times(phase.page),
+        "classify": percentiles(phase.classify),
+        "page": percentiles(phase.page),
         "done_per_second": {name: round(n / seconds, 2) for name, n in phase.done.items()},
     }
 
@@ -152,22 +146,17 @@ def _table(figures: dict[str, dict[str, Any]]) -> str:
 
 
 @contextmanager
-def _page(url: str | None) -> Iterator[str]:
-    """The page to call: the one at `url`, or one of the lab here for as long as this runs."""
-    if url:
-        yield url.rstrip("/")
-        return
+def _app_of_this_lab(folder: Path) -> Iterator[str]:
     from hub_utils.settings import Settings
     from tests.tabs import lab
 
     own = {k: v for k, v in os.environ.items() if k.startswith(("HF_", "LAB_"))}
     own |= {"LAB_PORT": "0", "LAB_HUB_ROOT": str(Settings.from_env().hub_root.resolve())}
-    with tempfile.TemporaryDirectory(prefix="lab-starvation-") as folder:
-        app = lab.AppProcess(Path(folder), own).start()
-        try:
-            yield app.url
-        finally:
-            app.stop()
+    app = lab.AppProcess(folder, own).start()
+    try:
+        yield app.url
+    finally:
+        app.stop()
 
 
 if __name__ == "__main__":

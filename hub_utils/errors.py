@@ -5,6 +5,11 @@ The command line prints the sentence and the hint on one line and exits with 2; 
 
 from __future__ import annotations
 
+import errno
+
+# What a system says where there is no room: on the disk, in a quota, in one file.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class LabError(Exception):
     """An expected error. `str(error)` is the sentence, `hint` what to do about it."""

@@ -7,11 +7,11 @@ with explained(hub, repo):
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hub_utils.errors import (
+    NO_ROOM,
     AccessError,
     EntryNotFoundError,
     HubUnavailableError,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from hub_utils.names import RepoId
 
 _TOO_LARGE, _DISK_FULL = 413, 507  # HTTP status codes
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -70,7 +69,7 @@ def explain(error: Exception, hub: Hub, repo: RepoId | None = None) -> LabError 
         )
     if isinstance(error, (HTTPError, errors.LocalEntryNotFoundError)):
         return HubUnavailableError(f"{hub.endpoint} does not answer ({type(error).__name__}).")
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
         return LabError("The disk of this machine is full.", hint="Free some space and try again.")
     return None
 

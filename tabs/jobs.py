@@ -175,7 +175,7 @@ class Jobs:
         with self._lock:
             waiting = [job for job in self._jobs.values() if job.status == "queued"]
             if not waiting or self._closed:
-                self._worker = None  # under the lock: start() then makes a new one
+                self._worker = None  # under the lock: order() then makes a new one
                 return None
             return next((job for job in waiting if job.order.soon), waiting[0])
 

@@ -54,15 +54,8 @@ def look(path: Path) -> Table:
 
 
 def labels(path: Path, text: str, label: str) -> Counter[str]:
-    """How many rows each label has, after every row was checked. Raises DataError."""
-    from training.shared.tables import read_examples
-
-    if text == label:
-        raise PageError("mine.same_column", column=text)
-    try:
-        return Counter(read_examples(path, _columns(path, text, label)).labels)
-    except DataError as error:
-        raise _named(error, path) from error
+    """How many rows each label has, after every row was checked. Raises DataError or PageError."""
+    return _counted(path, _columns(path, text, label))
 
 
 def name_for(path: Path) -> str:
@@ -76,15 +69,24 @@ def train(services: Services, path: Path, choice: Choice) -> None:
     """Train and publish a classifier, next in line. Raises DataError, PageError or LabError."""
     services.refuse_read_only()
     name = services.new_name(choice.name)
-    labels(path, choice.text, choice.label)
+    columns = _columns(path, choice.text, choice.label)
+    _counted(path, columns)
     folder = services.scratch()
     # A copy: Gradio removes uploads after an hour, and the training may wait for its turn.
     data = shutil.copyfile(path, folder / path.name)
     seconds = 60 * min(max(choice.minutes, 1), MOST_MINUTES)
-    columns = _columns(path, choice.text, choice.label)
     named = ("--text-column=" + choice.text, "--label-column=" + choice.label)
     arguments = [f"--data={data}", f"--max-seconds={seconds:g}", *(named if columns.chosen else ())]
     services.jobs.start_own(RECIPE, name, arguments, data=folder)
+
+
+def _counted(path: Path, columns: Columns) -> Counter[str]:
+    from training.shared.tables import read_examples
+
+    try:
+        return Counter(read_examples(path, columns).labels)
+    except DataError as error:
+        raise _named(error, path) from error
 
 
 def _read(path: Path) -> Rows:
@@ -108,6 +110,8 @@ def _columns(path: Path, text: str, label: str) -> Columns:
     """What to tell the recipe: nothing of a file without a header, whose columns have no names."""
     from training.shared.tables import Columns
 
+    if text == label:
+        raise PageError("mine.same_column", column=text)
     return Columns() if _read(path).headerless else Columns(text, label)
 
 

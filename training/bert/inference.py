@@ -35,7 +35,7 @@ class Classifier:
         self._network = runner(model).eval()
         # Rounded products may move a probability by hundredths; labels stay (scoring.py).
         self._rounded = rounded_if_faster(self._network)
-        self._one: Batcher[str, dict[str, float]] = Batcher(self._scored)
+        self._score: Batcher[str, dict[str, float]] = Batcher(self._scored)
 
     def classify(
         self, texts: Sequence[str], *, progress: Report | None = None
@@ -47,7 +47,7 @@ class Classifier:
         if not texts:
             return []
         if len(texts) == 1:
-            return [self._one(texts[0])]
+            return [self._score(texts[0])]
         return self._scored(texts, progress=progress)
 
     def _scored(

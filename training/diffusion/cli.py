@@ -113,7 +113,7 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
     hub = hub_for([args.data, config.text, judge_named, args.start], push=args.push)
     start = _start(args, hub)
     config = checked(continued(config, start.folder) if start else config)
-    from training.diffusion.collection import chosen, variants
+    from training.diffusion.collection import selected
     from training.diffusion.milestones import strip_of
     from training.diffusion.publish import Outcome
     from training.diffusion.train import Material, train
@@ -128,14 +128,13 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
         caption_column=args.caption_column,
         seed=config.seed,
     )
-    parts = variants(corpus.train) if config.variants else None
-    learnt = corpus.train.take(parts.learnt if parts else chosen(corpus.train, config.pictures))
-    seen = corpus.train.without(parts.kept_back) if parts else corpus.train
+    selection = selected(corpus.train, count=config.pictures, variants=config.variants)
+    learnt = corpus.train.take(selection.learnt)
     judge = _judge(args.judge, hub, progress)
     text_folder, revision = folder_of(config.text, hub=hub, revision=config.text_revision)
     config = replace(config, text_revision=revision)
     trained = train(
-        Material(learnt, seen),
+        Material(learnt, corpus.train.without(selection.kept_back)),
         config,
         text_folder=text_folder,
         output=args.output_dir,
@@ -145,7 +144,7 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
     )
     collection = learnt.take(learnt.firsts())
     progress.say("evaluate", f"{len(collection):,} prompts")
-    held_out = _asked(corpus.train, parts.held_out if parts else ())
+    held_out = _asked(corpus.train, selection.held_out)
     evaluation = _evaluation(trained, collection, held_out, judge)
     repo = hub.repo(args.repo) if hub else RepoId.parse(args.repo, namespace="local")
     command = command_line(args)

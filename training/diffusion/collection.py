@@ -8,13 +8,39 @@ Legend: n pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from training.shared.captioned import Pictures
 
 LEFT_OUT = ("Component",)  # categories of parts, not pictures of something
 JOINT = " with "  # between a thing and its detail
 MIN_DETAILS = 3  # of a thing, for one of them to be held out
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A picture that is not learnt, though its thing and its detail are, apart."""
+
+    row: int
+    rivals: tuple[str, ...]  # captions of the same thing with every other detail, and without any
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Places of what is learnt and of what is not."""
+
+    learnt: list[int]
+    kept_back: list[int] = field(default_factory=list)
+    held_out: list[Combination] = field(default_factory=list)  # of those one a group
+
+
+def selected(pictures: Pictures, *, count: int | None, variants: bool) -> Selection:
+    """`count` pictures of different groups (None: of every group), or with `variants` all of them.
+
+    With variants one detail of every thing that has several is kept back, each time another one,
+    and its main thing with that detail is to be asked for.
+    """
+    return _with_variants(pictures) if variants else Selection(chosen(pictures, count))
 
 
 def chosen(pictures: Pictures, count: int | None) -> list[int]:
@@ -33,25 +59,7 @@ def chosen(pictures: Pictures, count: int | None) -> list[int]:
     return sorted(_by_turns([queues[kind] for kind in sorted(queues)], count))
 
 
-@dataclass(frozen=True)
-class Combination:
-    """A picture that is not learnt, though its thing and its detail are, apart."""
-
-    row: int
-    rivals: tuple[str, ...]  # captions of the same thing with every other detail, and without any
-
-
-@dataclass(frozen=True)
-class Variants:
-    """All pictures of the groups, in two parts."""
-
-    learnt: list[int]
-    kept_back: list[int]
-    held_out: list[Combination]  # of those one a group: its main thing with that detail
-
-
-def variants(pictures: Pictures) -> Variants:
-    """Keep back one detail of every thing that has several, each time another one."""
+def _with_variants(pictures: Pictures) -> Selection:
     members: dict[str, list[int]] = {}
     for row in chosen(pictures, None):
         members[pictures.groups[row]] = []
@@ -71,7 +79,7 @@ def variants(pictures: Pictures) -> Variants:
         others = [pictures.captions[row][0] for other, row in own.items() if other != detail]
         held_out.append(Combination(own[detail], (thing, *others)))
     learnt = [row for rows in members.values() for row in rows if row not in kept_back]
-    return Variants(sorted(learnt), sorted(kept_back), held_out)
+    return Selection(sorted(learnt), sorted(kept_back), held_out)
 
 
 def slots(pictures: Pictures) -> list[list[int]]:

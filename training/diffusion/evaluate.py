@@ -11,25 +11,26 @@ Legend: n pictures, q prompts, s pixels a side, d dimension of the judge's vecto
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from training.diffusion.sheets import enlarged, sheet
 from training.shared.clip_files import open_clip_folder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from training.diffusion.painting import Paint
 
 CHOICES = 20  # texts that the judge chooses from
 SEEDS = 4  # pictures of a prompt whose distances are the diversity
 DIVERSE_PROMPTS = 32
 BATCH = 32
 GRID = 8  # pictures a side of the card's grid
-
-Paint = Callable[[Sequence[str], Sequence[int]], "list[Image]"]  # prompts, seeds
 
 
 class Judge(Protocol):
@@ -267,16 +268,10 @@ def nearest_of(one: np.ndarray, two: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def grid_of(images: Sequence[Image], *, side: int = GRID, scale: int = 2) -> Image:
     """A square of pictures from all over the list."""
-    from PIL import Image
-
     side = min(side, max(1, int(len(images) ** 0.5)))
     chosen = [images[row] for row in np.linspace(0, len(images) - 1, side * side).astype(int)]
-    width, height = (length * scale for length in chosen[0].size)
-    sheet = Image.new("RGB", (side * width, side * height), "white")
-    for place, image in enumerate(chosen):
-        large = image.resize((width, height), Image.Resampling.BICUBIC)
-        sheet.paste(large, (place % side * width, place // side * height))
-    return sheet
+    large = [enlarged(image, image.width * scale) for image in chosen]
+    return sheet(large, columns=side)
 
 
 def _diversity(paint: Paint, captions: Sequence[str], *, seed: int) -> float:

@@ -8,19 +8,21 @@ The rows one below the other show what comes first: colours, then places, then s
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.diffusion.sheets import enlarged, sheet
+
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from training.diffusion.painting import Paint
 
 FOLDER = "milestones"
 SHARES = (0.03, 0.1, 0.25, 0.5, 1.0)  # of the budget
 PROMPTS = 8
 SIDE, GAP = 64, 4  # pixels of the strip
-
-Paint = Callable[[Sequence[str], Sequence[int]], "list[Image]"]  # prompts, seeds
 
 
 class Milestones:
@@ -41,21 +43,12 @@ class Milestones:
         if not passed or (path := self._path(passed[-1])).exists():
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        row_of(self._paint(self.prompts, range(len(self.prompts)))).save(path)
+        painted = self._paint(self.prompts, range(len(self.prompts)))
+        images = [enlarged(image, SIDE) for image in painted]
+        sheet(images, columns=len(images), gap=(GAP, GAP)).save(path)
 
     def _path(self, share: float) -> Path:
         return self._folder / f"{round(100 * share):03d}.png"
-
-
-def row_of(images: Sequence[Image]) -> Image:
-    """Pictures side by side, enlarged."""
-    from PIL import Image
-
-    row = Image.new("RGB", (len(images) * (SIDE + GAP) - GAP, SIDE), "white")
-    for place, image in enumerate(images):
-        large = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-        row.paste(large, (place * (SIDE + GAP), 0))
-    return row
 
 
 def strip_of(output: Path) -> Image | None:
@@ -63,9 +56,4 @@ def strip_of(output: Path) -> Image | None:
     from PIL import Image
 
     rows = [Image.open(path) for path in sorted((output / FOLDER).glob("*.png"))]
-    if not rows:
-        return None
-    strip = Image.new("RGB", (rows[0].width, len(rows) * (SIDE + GAP) - GAP), "white")
-    for place, row in enumerate(rows):
-        strip.paste(row, (0, place * (SIDE + GAP)))
-    return strip
+    return sheet(rows, columns=1, gap=(GAP, GAP)) if rows else None

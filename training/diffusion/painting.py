@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+Paint = Callable[[Sequence[str], Sequence[int]], "list[Image]"]  # prompts, seeds
 
 
 def painted(

@@ -13,6 +13,7 @@ from hub_utils.snippets import painter
 from training.diffusion.config import FACTS, TrainConfig
 from training.diffusion.evaluate import CHOICES, SEEDS, Combinations, Evaluation
 from training.diffusion.milestones import SHARES
+from training.diffusion.sheets import enlarged, sheet
 from training.diffusion.train import Trained
 from training.shared.captioned import PictureCorpus, Pictures
 from training.shared.device import probe
@@ -75,17 +76,11 @@ def write_repository(outcome: Outcome, folder: Path) -> Path:
 
 def beside(samples: Sequence[tuple[str, Image, Image]]) -> Image:
     """Of each sample its first picture above its second, in rows of eight pairs."""
-    from PIL import Image
-
-    side, columns = SAMPLE_SIDE, 8
-    rows = -(-len(samples) // columns)
-    sheet = Image.new("RGB", (columns * (side + 4), rows * (2 * side + 12)), "white")
-    for place, (_, upper, lower) in enumerate(samples):
-        left, top = place % columns * (side + 4), place // columns * (2 * side + 12)
-        for number, image in enumerate((upper, lower)):
-            large = image.resize((side, side), Image.Resampling.BICUBIC)
-            sheet.paste(large, (left, top + number * (side + 2)))
-    return sheet
+    pairs = [
+        sheet([enlarged(image, SAMPLE_SIDE) for image in pair], columns=1, gap=(0, 2))
+        for _, *pair in samples
+    ]
+    return sheet(pairs, columns=8, gap=(4, 10))
 
 
 def evaluation_figures(evaluation: Evaluation) -> dict[str, Any]:

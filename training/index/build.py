@@ -311,13 +311,13 @@ def _filled_shard(
     known: tuple[KnownVectors, KnownVectors],
     watch: _Watch,
 ) -> Record:
-    from training.index.passages import cut_all
+    from training.index.passages import cut
 
     tokenizer, size = job.encoder.tokenizer, asdict(job.chunking)
     planned = draft(
         found,
         job.previous.passages(number) if job.previous else None,
-        cut=lambda documents: cut_all(documents, tokenizer, **size),
+        cut=lambda documents: cut(documents, tokenizer, **size),
         columns=job.spooled.columns,
         names=job.spooled.names,
     )

@@ -80,11 +80,11 @@ def index_texts(
     """
     from training.index.keyword import KeywordIndex
     from training.index.map import project
-    from training.index.passages import cut_all
+    from training.index.passages import cut
 
     whole = list(documents)
     size = {"max_tokens": encoder.max_tokens, "overlap_tokens": 32}
-    read = list(zip(whole, cut_all(whole, encoder.tokenizer, **size), strict=True))
+    read = list(zip(whole, cut(whole, encoder.tokenizer, **size), strict=True))
     passages = [passage for _, found in read for passage in found]
     if not passages:
         raise LabError("There is no text in it.", hint="Give a file with a few sentences.")

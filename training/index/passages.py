@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from training.index.documents import Document
 
-BLOCK = 256  # documents cut at once
+BLOCK = 256  # documents cut at once: the places of all tokens would be many
 TITLE_SHARE = 4  # a title may take a quarter of the window
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n\s*")
 _SENTENCE = re.compile(r"[.!?…]+[\"'”’)\]]*\s+|[。！？…]+[”’」』）]*\s*")
@@ -42,14 +42,6 @@ class Passage:
 
 
 def cut(
-    document: Document, tokenizer: Any, *, max_tokens: int, overlap_tokens: int
-) -> list[Passage]:
-    """The passages of a document, as `cut_all` finds them."""
-    size = {"max_tokens": max_tokens, "overlap_tokens": overlap_tokens}
-    return cut_all([document], tokenizer, **size)[0]
-
-
-def cut_all(
     documents: Sequence[Document], tokenizer: Any, *, max_tokens: int, overlap_tokens: int
 ) -> list[list[Passage]]:
     """Of every document its passages, none above `max_tokens` with special tokens and title.
@@ -57,19 +49,23 @@ def cut_all(
     tokenizer: a fast one of transformers; it uses all cores for texts that it is given together.
     overlap_tokens: repeated of the passage before, at most.
     """
-    if len(documents) > BLOCK:  # the places of all tokens at once would be many
-        blocks = [documents[at : at + BLOCK] for at in range(0, len(documents), BLOCK)]
-        size = {"max_tokens": max_tokens, "overlap_tokens": overlap_tokens}
-        return [found for block in blocks for found in cut_all(block, tokenizer, **size)]
-    if not documents:
-        return []
+    found: list[list[Passage]] = []
+    for at in range(0, len(documents), BLOCK):
+        block = documents[at : at + BLOCK]
+        found += _cut(block, tokenizer, max_tokens=max_tokens, overlap_tokens=overlap_tokens)
+    return found
+
+
+def _cut(
+    documents: Sequence[Document], tokenizer: Any, *, max_tokens: int, overlap_tokens: int
+) -> list[list[Passage]]:
     whole = max_tokens - tokenizer.num_special_tokens_to_add()
     titles = [_short(d.title, tokenizer, max(1, whole // TITLE_SHARE)) for d in documents]
     windows = [max(1, whole - len(_ids(f"{t}\n", tokenizer))) if t else whole for t in titles]
     texts = _texts([document.text for document in documents], tokenizer)
     sizes = [(window, min(overlap_tokens, window // 2)) for window in windows]
     planned = [text.pieces(*size) for text, size in zip(texts, sizes, strict=True)]
-    fits = _fitting(documents, planned, windows, tokenizer)
+    fits = _fits(documents, planned, windows, tokenizer)
     return [
         _passages(document, title, pieces if fit else text.pieces(*size, careful=True))
         for document, title, pieces, fit, text, size in zip(
@@ -85,7 +81,7 @@ def _passages(document: Document, title: str, pieces: list[tuple[int, int]]) -> 
     ]
 
 
-def _fitting(
+def _fits(
     documents: Sequence[Document],
     planned: Sequence[list[tuple[int, int]]],
     windows: Sequence[int],

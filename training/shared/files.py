@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hub_utils.errors import LabError
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from hub_utils.errors import NO_ROOM, LabError
 
 
 @contextmanager
@@ -38,7 +35,7 @@ def disk_room(folder: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _errno_of(error) in _FULL:
+        if _errno_of(error) in NO_ROOM:
             raise LabError(
                 f"The disk is full: a file in {folder} could not be written.",
                 hint="Free some space and run the same command with --resume.",

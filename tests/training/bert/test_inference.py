@@ -88,7 +88,7 @@ def test_texts_of_callers_that_come_together_share_a_pass_and_are_answered_as_al
         first = pool.submit(classifier.classify, texts[:1])
         assert first_runs.wait(60)
         others = [pool.submit(classifier.classify, [text]) for text in texts[1:]]
-        wait_until(lambda: len(classifier._one._waiting) == len(others), what="all to wait")
+        wait_until(lambda: len(classifier._score._waiting) == len(others), what="all to wait")
         others_wait.set()
         found = [one.result()[0] for one in (first, *others)]
     assert passes == [1, len(others)]

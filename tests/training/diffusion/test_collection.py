@@ -12,7 +12,7 @@ import pytest
 
 from tests.training.clip.conftest import COLORS, SHAPES, draw
 from tests.training.diffusion.conftest import TINY, parse
-from training.diffusion.collection import JOINT, chosen, slots, variants
+from training.diffusion.collection import JOINT, chosen, selected, slots
 from training.diffusion.milestones import FOLDER, Milestones, strip_of
 from training.shared.captioned import Pictures
 
@@ -50,7 +50,7 @@ def test_the_collection_takes_one_of_each_group_from_all_categories(corpus) -> N
 
 def test_what_is_kept_back_is_known_in_its_parts_but_not_together() -> None:
     pictures = people()
-    found = variants(pictures)
+    found = selected(pictures, count=None, variants=True)
     learnt = {pictures.captions[row][0] for row in found.learnt}
     asked = {pictures.captions[one.row][0]: one for one in found.held_out}
     assert list(asked) == ["hand with dark skin", "person running with light skin"]

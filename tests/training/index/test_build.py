@@ -77,7 +77,7 @@ def test_every_passage_is_there_with_its_place_its_metadata_and_its_vector(first
     expected = {
         passage.id: passage
         for item in items
-        for passage in cut(item, encoder.tokenizer, max_tokens=64, overlap_tokens=8)
+        for passage in cut([item], encoder.tokenizer, max_tokens=64, overlap_tokens=8)[0]
     }
     assert {row["id"] for row in rows} == expected.keys()
     for row in rows:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from training.index.documents import Document
-from training.index.passages import Passage, cut, cut_all
+from training.index.passages import Passage, cut
 
 PIECES = (
     "Hello world. ", "What? ", "\n\n", "没有空格的句子。", "再来一句!", "x" * 150 + " ", "🙂🙃 ", "\n",
@@ -27,7 +27,7 @@ def tokenizer(tiny_encoder: Path) -> Any:
 
 def passages(text: str, tokenizer: Any, *, title: str = "", overlap: int = 0) -> list[Passage]:
     document = Document("d", title, text)
-    return cut(document, tokenizer, max_tokens=32, overlap_tokens=overlap)
+    return cut([document], tokenizer, max_tokens=32, overlap_tokens=overlap)[0]
 
 
 def tokens(passage: Passage, tokenizer: Any) -> int:
@@ -57,9 +57,9 @@ def test_many_documents_are_cut_as_each_alone(
     documents = [Document(f"d{n}", "A title" * (n % 2), text) for n, text in enumerate(texts)]
     size = {"max_tokens": 32, "overlap_tokens": 6}
     monkeypatch.setattr("training.index.passages.BLOCK", 7)
-    together = cut_all(documents, tokenizer, **size)
-    assert together == [cut(document, tokenizer, **size) for document in documents]
-    assert cut_all([], tokenizer, **size) == []
+    together = cut(documents, tokenizer, **size)
+    assert together == [cut([document], tokenizer, **size)[0] for document in documents]
+    assert cut([], tokenizer, **size) == []
 
 
 def test_a_short_text_is_one_passage_with_its_title(tokenizer: Any) -> None:
