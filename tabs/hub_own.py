@@ -76,6 +76,8 @@ def _connect(services: Services, parts: _Parts) -> None:
     def taken(file: str, request: gr.Request) -> list[Any]:
         table, path = look(Path(file)), Path(file)
         columns = list(table.columns)
+        if len(columns) == 1:
+            raise PageError("mine.one_column", name=path.name)
         return [
             gr.update(choices=columns, value=table.text),
             gr.update(choices=columns, value=table.label),

@@ -592,6 +592,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{name} 的后缀无法识别，请使用：{known}。",
     ),
     "mine.no_rows": ("{name} has no rows.", "{name} 没有数据行。"),
+    "mine.one_column": (
+        "{name} has one column; a table of labelled texts has a column of texts and one of labels.",
+        "{name} 只有一列；带标签的文本表需要一列文本和一列标签。",
+    ),
     "mine.no_columns": (
         "Choose the column of texts and the column of labels.",
         "请选择文本列和标签列。",

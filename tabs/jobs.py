@@ -86,6 +86,10 @@ class _Job:
     problem: str = ""
     result: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def waits(self) -> bool:
+        return self.status == "queued"
+
 
 class Jobs:
     """Starts, watches and stops jobs. Safe to use from several threads."""
@@ -112,6 +116,9 @@ class Jobs:
                 )
             self._jobs.pop(order.name, None)
             self._jobs[order.name] = _Job(order)  # the newest is last
+            if order.soon:  # others that wait go behind it
+                for name in [n for n, j in self._jobs.items() if j.waits and not j.order.soon]:
+                    self._jobs[name] = self._jobs.pop(name)
             if self._worker is None or not self._worker.is_alive():
                 self._worker = threading.Thread(target=self._work, name="jobs", daemon=True)
                 self._worker.start()
@@ -120,7 +127,7 @@ class Jobs:
         """Stop what runs and forget what waits; returns when the process is gone."""
         with self._lock:
             for job in self._jobs.values():
-                if job.status == "queued":
+                if job.waits:
                     _remove(job.order.leaves)
                 if job.status in ("queued", "running"):
                     job.status = "stopped"
@@ -149,7 +156,7 @@ class Jobs:
         return JobState(name, status, progress, log, problem, result, title)
 
     def all(self) -> tuple[JobState, ...]:
-        """The latest job of every name, whatever became of it, in the order of their start."""
+        """The latest job of every name, whatever became of it, in the order of their turns."""
         with self._lock:
             names = list(self._jobs)
         return tuple(self.state(name) for name in names)
@@ -173,11 +180,11 @@ class Jobs:
 
     def _next(self) -> _Job | None:
         with self._lock:
-            waiting = [job for job in self._jobs.values() if job.status == "queued"]
-            if not waiting or self._closed:
+            job = next((job for job in self._jobs.values() if job.waits), None)
+            if job is None or self._closed:
                 self._worker = None  # under the lock: order() then makes a new one
                 return None
-            return next((job for job in waiting if job.order.soon), waiting[0])
+            return job
 
     def _run(self, job: _Job) -> None:
         order, output = job.order, self.output_dir(job.order.name)
@@ -186,7 +193,7 @@ class Jobs:
         log, out = self._runs / f"{order.name}.log", self._runs / f"{order.name}.out"
         with log.open("wb") as stderr, out.open("wb") as stdout:
             with self._lock:
-                if job.status != "queued":
+                if not job.waits:
                     return
                 self._process = process = subprocess.Popen(
                     [sys.executable, "-m", "tabs.leash", *order.command],

@@ -99,6 +99,7 @@ def lab_theme() -> gr.themes.Base:
         block_label_text_weight="500",
         input_background_fill="white",
         input_background_fill_dark="*neutral_950",
+        input_border_width="1px",
         input_border_color="*neutral_300",
         input_border_color_dark="*neutral_700",
         input_border_color_focus="*primary_600",

@@ -154,6 +154,11 @@ def test_a_table_of_ones_own_is_read_as_it_arrives_and_its_mistakes_are_sentence
     page.get_by_role("tab", name="Hub").click()
     page.locator("#mine-go").click()
     expect(page.get_by_text("Choose a file with labelled texts first.")).to_be_visible()
+    texts = tmp_path / "texts.csv"
+    texts.write_text("message\nIt hums\nMy bill\n")
+    page.locator("#mine-file input[type=file]").set_input_files(texts)
+    expect(page.get_by_text("texts.csv has one column")).to_be_visible()
+    page.locator("#mine-file").get_by_role("button", name="Clear").click()
     tickets = tmp_path / "tickets.csv"
     tickets.write_text("id,message,team\n1,It hums,technical\n2,My bill,billing\n3,Oh,billing\n")
     page.locator("#mine-file input[type=file]").set_input_files(tickets)

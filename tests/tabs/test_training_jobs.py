@@ -131,6 +131,7 @@ def test_a_readers_own_training_comes_before_others_that_wait(jobs: TrainingJobs
     pids(jobs, "bert")
     jobs.start("gpt", ["--until-stopped"])
     jobs.start_own("bert", "router", ["--data=x"], data=data)
+    assert [job.name for job in jobs.all()] == ["bert", "own-router", "gpt"]  # as readers see them
     (jobs.output_dir("bert") / "go").touch()
     done = settled(jobs, "own-router")
     assert (done.status, done.title) == ("finished", "router")
