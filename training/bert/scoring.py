@@ -49,16 +49,16 @@ def logits_of(
     model: Any,
     tokens: Tokens,
     *,
-    bfloat16: bool | None = None,
+    bfloat16: bool = False,
     rounded: Any | None = None,
     report: Report | None = None,
 ) -> Tensor:
     """(texts, labels) float32 logits of every text.
 
-    bfloat16: None asks the hardware. rounded: a copy of the model in bfloat16 or with 8-bit
-    products to use instead.
+    rounded: a copy of the model in bfloat16 or with 8-bit products to use instead; where there is
+    none, the model is too narrow to gain by it. bfloat16: compute its products so all the same.
     """
-    fast = rounded is None and (probe().bfloat16 if bfloat16 is None else bfloat16)
+    fast = rounded is None and bfloat16
     first = model if rounded is None else rounded
     logits = _logits(first, tokens, np.arange(len(tokens)), bfloat16=fast, report=report)
     if fast or rounded is not None:
