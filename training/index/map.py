@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FILE = "map.parquet"
-LANDMARKS = 2000  # about 5 seconds of t-SNE on one core
-ITERATIONS = 500
+LANDMARKS = 2000  # about 3 seconds of t-SNE on one core
+ITERATIONS = 350
 PERPLEXITY = 30.0
 NEIGHBOURS = 5
 SHARPNESS = 0.05  # cosines this far apart differ by a factor e in weight
