@@ -42,10 +42,7 @@ class KeywordIndex:
         """Index passages, a row each. stemming: None means where PyStemmer is installed."""
         stemming = stemmer_available() if stemming is None else stemming
         terms, vocabulary = Terms(stemming=stemming), dict[str, int]()
-        columns = [
-            array("i", [vocabulary.setdefault(term, len(vocabulary)) for term in terms.of(text)])
-            for text in texts
-        ]
+        columns = list(terms.numbered(texts, vocabulary))
         arrays = _weighted(columns, vocabulary)
         return cls(arrays, passages=len(columns), stemming=stemming)
 

@@ -71,17 +71,33 @@ def test_more_texts_than_are_cut_into_tokens_at_once(
     assert told[-1] == len(texts)
 
 
-def test_padding_of_either_side_is_left_out() -> None:
+@pytest.mark.parametrize(
+    ("tokens", "columns", "taken"),
+    [(2, 40, 16), (16, 40, 16), (17, 40, 32), (35, 40, 40), (2, 3, 3)],
+)
+@pytest.mark.parametrize("left", [True, False])
+def test_padding_of_either_side_is_left_out_but_to_a_width_that_is_quick(
+    *, tokens: int, columns: int, taken: int, left: bool
+) -> None:
     import torch
 
-    for side in (slice(0, 2), slice(1, 3)):
-        mask = torch.zeros(2, 3, dtype=torch.long)
-        mask[0], mask[1, side] = 1, 1
-        features = {"input_ids": 7 * mask, "attention_mask": mask, "modality": "text"}
-        found = _taken(features, np.array([1]))
-        assert found["input_ids"].tolist() == [[7, 7]]
-        assert found["attention_mask"].tolist() == [[1, 1]]
-        assert found["modality"] == "text"
+    mask = torch.zeros(2, columns, dtype=torch.long)
+    mask[0], mask[1, slice(-tokens, None) if left else slice(tokens)] = 1, 1
+    features = {"input_ids": 7 * mask, "attention_mask": mask, "modality": "text"}
+    found = _taken(features, np.array([1]))
+    padding, used = [0] * (taken - tokens), [1] * tokens
+    expected = [*padding, *used] if left else [*used, *padding]
+    assert found["attention_mask"].tolist() == [expected]
+    assert found["input_ids"].tolist() == [[7 * one for one in expected]]
+    assert found["modality"] == "text"
+
+
+def test_few_texts_are_shared_by_the_cores(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.index.encoder.cores", lambda: 2)
+    mask = np.ones((6, 32), np.int64)
+    assert [rows.tolist() for rows in encoder._batches(mask)] == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_a_prompt_of_the_model_goes_before_passages(tiny_encoder: Path) -> None:
