@@ -19,6 +19,7 @@ from typing import Any
 FIGURES = {
     "text_to_image_recall_at_1": "text → image @1",
     "text_to_image_recall_at_10": "@10",
+    "text_to_image_recall_at_10_by_cosine": "@10 by cosine alone",
     "image_to_text_recall_at_10": "image → text @10",
     "zero_shot_accuracy": "zero-shot",
     "train_text_to_image_recall_at_10": "seen in training @10",

@@ -62,7 +62,7 @@ def matching(matcher: Matcher) -> dict[str, dict[str, float]]:
             lambda turn: matcher.match(pictures[turn % len(pictures)], same)
         ),
         f"find among {len(matcher.gallery):,} pictures, encoded": times(
-            lambda turn: matcher.gallery.nearest(vectors[turn % len(vectors)], 12)
+            lambda turn: matcher.gallery.showing(vectors[turn % len(vectors)], 12)
         ),
         "find, text and all": times(lambda turn: matcher.find_by_text(f"a text {turn}", 12)),
     }

@@ -67,7 +67,7 @@ EXAMPLES: dict[str, Example] = {
     ),
     "/find_image": Example(
         {"text": "something sweet to eat", "k": 3},
-        'A list of `{"image", "caption"}`, the nearest first; a caption begins with the cosine. '
+        'A list of `{"image", "caption"}`, the best first; a caption begins with the cosine. '
         "`gradio_client` downloads the pictures and gives paths; the others give a `url` each.",
         show='[found["caption"] for found in answer]',
     ),

@@ -126,7 +126,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "match.k": ("Pictures to show", "显示几张"),
     "match.find_go": ("Find", "查找"),
     "match.examples": ("Examples: one click finds", "例子：点一下即可查找"),
-    "match.found": ("Nearest pictures, with their cosine", "最近的图片及其余弦值"),
+    "match.found": ("The best pictures first, with their cosine", "最合适的图片在前，附余弦值"),
     "match.many_intro": (
         "<h3>Every picture against every text</h3><p>The cosine of each pair. Without pictures of your own, six of the collection are taken.</p>",
         "<h3>每张图对每条文字</h3><p>每一对的余弦值。不上传图片时，取图库中的六张。</p>",

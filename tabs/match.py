@@ -299,7 +299,7 @@ def _offer_to_programs(services: Services, ask: _Ask, finder: _Find) -> None:
         return match(_served(services), opened(image), texts).scores
 
     def find_image(text: str, k: int, _request: gr.Request) -> list[tuple[Any, str]]:
-        """Find pictures of the served CLIP's collection by what they show, nearest first.
+        """Find pictures of the served CLIP's collection by what they show, the best first.
 
         Args:
             text: What the picture shows, in English.

@@ -108,7 +108,11 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
 
     seed_everything(config.seed)
     evaluation = evaluate(
-        trained.model, trained.tokenizer, corpus, untrained=build(config, text_folder)
+        trained.model,
+        trained.tokenizer,
+        corpus,
+        learned=trained.learned,
+        untrained=build(config, text_folder),
     )
     repo = hub.repo(args.repo) if hub else RepoId.parse(args.repo, namespace="local")
     outcome = Outcome(corpus, config, trained, evaluation, repo, command_line(args))

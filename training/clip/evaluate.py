@@ -14,6 +14,7 @@ from torch import Tensor
 
 from training.clip import model as towers
 from training.clip.augment import prepared, sized
+from training.clip.hubness import familiarity, ranked
 from training.shared.captioned import PictureCorpus, Pictures
 
 TEMPLATE = "an emoji of the group {}"
@@ -24,7 +25,8 @@ KS = (1, 10)
 class Retrieval:
     """Shares of queries whose own counterpart is among the first k."""
 
-    text_to_image: dict[int, float]
+    text_to_image: dict[int, float]  # ranked as the collection is searched
+    text_to_image_by_cosine: dict[int, float]
     image_to_text: dict[int, float]
     queries: int
     collection: int
@@ -48,8 +50,13 @@ class Evaluation:
     categories: tuple[str, ...]
 
 
-def evaluate(model: Any, tokenizer: Any, corpus: PictureCorpus, *, untrained: Any) -> Evaluation:
-    """Measure `model`. untrained: the same with the image tower's first weights."""
+def evaluate(
+    model: Any, tokenizer: Any, corpus: PictureCorpus, *, learned: Tensor, untrained: Any
+) -> Evaluation:
+    """Measure `model`. untrained: the same with the image tower's first weights.
+
+    learned: (m, d) vectors of the captions that it learned, see hubness.
+    """
     one, two = _bases(corpus.train), _bases(corpus.held_out)
     whole = PictureCorpus(one, two, "", None, "").all
     texts = towers.text_vectors(model, tokenizer, [captions[0] for captions in whole.captions])
@@ -63,9 +70,9 @@ def evaluate(model: Any, tokenizer: Any, corpus: PictureCorpus, *, untrained: An
     accuracy = zero_shot(model, tokenizer, vectors[unseen], names, held_out_names)
     control = zero_shot(model, tokenizer, random[unseen], names, held_out_names)
     return Evaluation(
-        held_out=retrieval(texts, vectors, unseen),
-        train=retrieval(texts, vectors, seen),
-        control=retrieval(texts, random, unseen),
+        held_out=retrieval(texts, vectors, unseen, learned=learned),
+        train=retrieval(texts, vectors, seen, learned=learned),
+        control=retrieval(texts, random, unseen, learned=learned),
         zero_shot=accuracy,
         zero_shot_chance=1 / len(names) if names else 0.0,
         zero_shot_control=control,
@@ -73,11 +80,16 @@ def evaluate(model: Any, tokenizer: Any, corpus: PictureCorpus, *, untrained: An
     )
 
 
-def retrieval(texts: Tensor, pictures: Tensor, queries: Sequence[int]) -> Retrieval:
+def retrieval(
+    texts: Tensor, pictures: Tensor, queries: Sequence[int], *, learned: Tensor
+) -> Retrieval:
     """Of (n, d) texts and pictures, row by row a pair; the rows that are asked for."""
     rows = torch.tensor(list(queries))
     similarity = texts @ pictures.T  # (n, n)
+    familiar = familiarity(pictures.numpy(), learned.numpy())
+    found = torch.from_numpy(ranked(similarity.numpy(), familiar))
     return Retrieval(
+        _recalls(found[rows], rows),
         _recalls(similarity[rows], rows),
         _recalls(similarity.T[rows], rows),
         len(rows),

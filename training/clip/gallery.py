@@ -1,6 +1,6 @@
 """The collection that a model searches: pictures, captions and vectors in one Parquet file.
 
-It lies beside the weights on the Hub; `datasets` opens it: load_dataset(repo, data_dir="gallery").
+It lies beside the weights on the Hub; the card says how `datasets` opens it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hub_utils.errors import LabError
+from training.clip.hubness import ranked
 from training.shared.captioned import PictureCorpus, Pictures
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from PIL.Image import Image
 
 FOLDER, FILE = "gallery", "pictures.parquet"
-COLUMNS = ("image", "caption", "category", "group", "split", "embedding")
+COLUMNS = ("image", "caption", "category", "group", "split")
+FAMILIARITY, EMBEDDING = "familiarity", "embedding"
 
 
 @dataclass(frozen=True)
@@ -35,28 +38,40 @@ class Hit:
 
 @dataclass(frozen=True)
 class Gallery:
-    """n pictures with their vectors, (n, d) float32 of length 1."""
+    """n pictures with their vectors, (n, d) float32 of length 1.
+
+    familiarity: (n,) float32, what counts against each when a text is looked for; see hubness.
+    """
 
     pngs: tuple[bytes, ...]
     captions: tuple[str, ...]
     categories: tuple[str, ...]
     groups: tuple[str, ...]
     vectors: np.ndarray
+    familiarity: np.ndarray
 
     def __len__(self) -> int:
         return len(self.pngs)
 
-    def nearest(self, vector: np.ndarray, k: int) -> list[Hit]:
-        """The k pictures nearest to a (d,) vector, nearest first, one of each group."""
-        scores = self.vectors @ vector
+    def like(self, vector: np.ndarray, k: int) -> list[Hit]:
+        """The k pictures nearest to a picture's (d,) vector, nearest first, one of each group."""
+        cosines = self.vectors @ vector
+        return self._best(cosines, cosines, k)
+
+    def showing(self, vector: np.ndarray, k: int) -> list[Hit]:
+        """The k best pictures for a text's (d,) vector, the best first, one of each group."""
+        cosines = self.vectors @ vector
+        return self._best(ranked(cosines, self.familiarity), cosines, k)
+
+    def _best(self, values: np.ndarray, cosines: np.ndarray, k: int) -> list[Hit]:
         found: list[Hit] = []
         seen: set[str] = set()
-        for row in np.argsort(-scores, kind="stable"):
+        for row in np.argsort(-values, kind="stable"):
             if len(found) >= k:
                 break
             if self.groups[row] not in seen:
                 seen.add(self.groups[row])
-                found.append(self._hit(int(row), float(scores[row])))
+                found.append(self._hit(int(row), float(cosines[row])))
         return found
 
     def _hit(self, row: int, score: float) -> Hit:
@@ -72,8 +87,10 @@ class Gallery:
         return [self._hit(int(row), 0.0) for row in rows]
 
 
-def write_gallery(corpus: PictureCorpus, vectors: np.ndarray, folder: Path) -> Path:
-    """Write all pictures of the corpus with (n, d) vectors as float16."""
+def write_gallery(
+    corpus: PictureCorpus, vectors: np.ndarray, familiar: np.ndarray, folder: Path
+) -> Path:
+    """Write all pictures of the corpus with (n, d) vectors as float16 and (n,) familiarity."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -87,7 +104,8 @@ def write_gallery(corpus: PictureCorpus, vectors: np.ndarray, folder: Path) -> P
         "category": list(pictures.categories),
         "group": list(pictures.groups),
         "split": splits,
-        "embedding": pa.FixedSizeListArray.from_arrays(flat, width),
+        FAMILIARITY: np.asarray(familiar, np.float32),
+        EMBEDDING: pa.FixedSizeListArray.from_arrays(flat, width),
     }
     table = pa.table(columns).replace_schema_metadata({"huggingface": _features(width)})
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,13 +122,15 @@ def read_gallery(folder: Path) -> Gallery | None:
     if not path.is_file():
         return None
     try:
-        table = pq.read_table(path, columns=list(COLUMNS))
+        known = FAMILIARITY in pq.read_schema(path).names  # it came later
+        columns = [*COLUMNS, *([FAMILIARITY] if known else []), EMBEDDING]
+        table = pq.read_table(path, columns=columns)
     except (pa.ArrowException, OSError, KeyError) as error:
         first = (str(error).splitlines() or ["damaged"])[0]
         raise LabError(
             f"The pictures of this model cannot be read ({first}).", hint="Publish it again."
         ) from error
-    embedding = table["embedding"].combine_chunks()
+    embedding = table[EMBEDDING].combine_chunks()
     width = embedding.type.list_size
     vectors = embedding.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
     vectors = vectors.astype(np.float32)
@@ -121,7 +141,15 @@ def read_gallery(folder: Path) -> Gallery | None:
         categories=tuple(table["category"].to_pylist()),
         groups=tuple(table["group"].to_pylist()),
         vectors=vectors,
+        familiarity=_familiarity(table),
     )
+
+
+def _familiarity(table: pa.Table) -> np.ndarray:
+    """(n,) float32; nothing counts against a picture of a gallery that was published without."""
+    if FAMILIARITY not in table.column_names:
+        return np.zeros(len(table), np.float32)
+    return np.asarray(table[FAMILIARITY].to_numpy(), np.float32)
 
 
 def _encoded(pictures: Pictures) -> list[bytes]:
@@ -143,10 +171,12 @@ def _features(width: int) -> str:
     import json
 
     text = {"dtype": "string", "_type": "Value"}
+    number = {"dtype": "float32", "_type": "Value"}
     vector = {"dtype": "float16", "_type": "Value"}
     features = {
         "image": {"_type": "Image"},
-        **dict.fromkeys(COLUMNS[1:-1], text),
-        "embedding": {"feature": vector, "length": width, "_type": "List"},
+        **dict.fromkeys(COLUMNS[1:], text),
+        FAMILIARITY: number,
+        EMBEDDING: {"feature": vector, "length": width, "_type": "List"},
     }
     return json.dumps({"info": {"features": features}})

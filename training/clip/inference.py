@@ -92,14 +92,14 @@ class Matcher:
         return found
 
     def find_by_text(self, text: str, k: int = 10) -> list[Hit]:
-        """The pictures of the collection nearest to a text. Raises LabError."""
+        """The pictures of the collection that a text suits best. Raises LabError."""
         if not text.strip():
             raise LabError("The text is empty.", hint="Write what the picture shows.")
-        return self._collection().nearest(self.encode_texts([text.strip()])[0], k)
+        return self._collection().showing(self.encode_texts([text.strip()])[0], k)
 
     def find_by_image(self, image: Image, k: int = 10) -> list[Hit]:
         """The pictures of the collection nearest to a picture. Raises LabError."""
-        return self._collection().nearest(self.encode_images([image])[0], k)
+        return self._collection().like(self.encode_images([image])[0], k)
 
     def relevance(self, image: Image, text: str) -> np.ndarray:
         """(g, g) float32, 0 to 1: how much the likeness to `text` falls when a patch is hidden.

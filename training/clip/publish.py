@@ -13,7 +13,8 @@ from hub_utils.snippets import picture_matcher
 from training.clip.augment import MEAN, STD, prepared, sized
 from training.clip.config import TOWERS, TrainConfig
 from training.clip.evaluate import Evaluation, Retrieval
-from training.clip.gallery import FOLDER, write_gallery
+from training.clip.gallery import FILE, FOLDER, write_gallery
+from training.clip.hubness import WEIGHT, familiarity
 from training.clip.model import image_vectors, model_config
 from training.clip.train import Trained
 from training.shared.captioned import PictureCorpus
@@ -28,8 +29,15 @@ PICTURES = "pictures"
 GALLERY_SNIPPET = """\
 ```python
 from datasets import load_dataset
+from huggingface_hub import hf_hub_download
 
-pictures = load_dataset("{repo}", data_dir="{folder}", split="train")
+path = hf_hub_download("{repo}", "{file}")
+pictures = load_dataset("parquet", data_files=path, split="train")
+table = pictures.with_format("torch", columns=["embedding", "familiarity"])
+with torch.inference_mode():
+    text = model.encode_text(tokenizer(["{text}"]), normalize=True)[0]
+values = table["embedding"][:].float() @ text - {weight} * table["familiarity"][:]
+print(pictures[int(values.argmax())]["caption"])
 ```"""
 
 
@@ -69,7 +77,9 @@ def write_repository(outcome: Outcome, folder: Path) -> Path:
 
         rgba = torch.from_numpy(outcome.corpus.all.rgba)
         pixels = prepared(sized(rgba, outcome.config.image_size))
-        write_gallery(outcome.corpus, image_vectors(model, pixels).numpy(), folder / FOLDER)
+        vectors = image_vectors(model, pixels).numpy()
+        familiar = familiarity(vectors, outcome.trained.learned.numpy())
+        write_gallery(outcome.corpus, vectors, familiar, folder / FOLDER)
     history = outcome.trained.history
     save_pictures({"learning_curve.png": lambda axes: draw_curve(axes, history)}, folder / PICTURES)
     write_json(folder / "evaluation.json", evaluation_figures(outcome.evaluation))
@@ -84,6 +94,10 @@ def evaluation_figures(evaluation: Evaluation) -> dict[str, Any]:
         one: Retrieval = getattr(evaluation, name)
         found[name] = {
             **{f"text_to_image_recall_at_{k}": v for k, v in one.text_to_image.items()},
+            **{
+                f"text_to_image_recall_at_{k}_by_cosine": v
+                for k, v in one.text_to_image_by_cosine.items()
+            },
             **{f"image_to_text_recall_at_{k}": v for k, v in one.image_to_text.items()},
             "queries": one.queries,
             "collection": one.collection,
@@ -101,6 +115,8 @@ def figures(outcome: Outcome) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for k, value in held_out.text_to_image.items():
         found[f"text_to_image_recall_at_{k}"] = round(value, 6)
+    for k, value in held_out.text_to_image_by_cosine.items():
+        found[f"text_to_image_recall_at_{k}_by_cosine"] = round(value, 6)
     for k, value in held_out.image_to_text.items():
         found[f"image_to_text_recall_at_{k}"] = round(value, 6)
     found |= {
@@ -174,6 +190,7 @@ def _beside_chance(outcome: Outcome) -> str:
     rows = [
         ("text to image, recall@1", "text_to_image", 1),
         ("text to image, recall@10", "text_to_image", 10),
+        ("text to image by the cosine alone, recall@10", "text_to_image_by_cosine", 10),
         ("image to text, recall@1", "image_to_text", 1),
         ("image to text, recall@10", "image_to_text", 10),
     ]
@@ -219,8 +236,15 @@ def _training(outcome: Outcome) -> str:
 def _collection(outcome: Outcome) -> str:
     if not outcome.config.gallery:
         return ""
-    snippet = GALLERY_SNIPPET.format(repo=outcome.repo, folder=FOLDER)
+    snippet = GALLERY_SNIPPET.format(
+        repo=outcome.repo,
+        file=f"{FOLDER}/{FILE}",
+        text=outcome.corpus.train.captions[0][0].replace('"', "'"),
+        weight=WEIGHT,
+    )
     return (
         f"`{FOLDER}/` holds the {len(outcome.corpus.all):,} pictures with captions and this "
-        f"model's vectors:\n\n{snippet}"
+        "model's vectors. A picture that was learned lies near its caption and near every text "
+        "like it, so its cosine with the nearest learned caption (`familiarity`) counts against "
+        f"it; then those that were never seen are found, too:\n\n{snippet}"
     )

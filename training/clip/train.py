@@ -49,6 +49,7 @@ class Trained:
     parameters: int
     trainable_parameters: int
     history: list[dict[str, float]]
+    learned: Tensor  # (g, d) vectors of length 1: of every group's picture its caption
 
 
 @dataclass
@@ -103,6 +104,7 @@ def train(
         parameters=sum(p.numel() for p in model.parameters()),
         trainable_parameters=sum(p.numel() for p in run.weights.values()),
         history=run.history,
+        learned=feed.bank.cpu(),
     )
 
 

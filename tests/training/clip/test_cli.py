@@ -72,13 +72,18 @@ def test_published_it_loads_by_its_cards_own_snippet_and_gives_the_served_number
     assert front_matter(card)["library_name"] == "open_clip"
     draw("red", "circle").convert("RGB").save(tmp_path / "picture.png")
     code = snippet_of(card) + STRANGER.format(picture=tmp_path / "picture.png")
+    code += snippet_of(card.split("## Its collection")[1])
     done = subprocess.run(
         [sys.executable, "-I", "-W", "ignore", "-c", code],
         env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    theirs = json.loads(done.stdout.splitlines()[-1])
+    *_, numbers, found = done.stdout.splitlines()
+    theirs = json.loads(numbers)
     matcher = load("lab/tiny-clip")
+    assert matcher.gallery is not None
+    text = next(c for c in matcher.gallery.captions if f'["{c}"]' in card)
+    assert matcher.find_by_text(text, 1)[0].caption == found
     picture = draw("red", "circle").convert("RGB")
     ours = matcher.match(picture, ["red circle", "blue square"])
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
