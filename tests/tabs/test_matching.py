@@ -71,10 +71,11 @@ def test_a_text_of_ten_thousand_characters_is_matched_by_its_beginning(
 
 def test_a_picture_of_the_collection_finds_itself(served: Served[Matcher]) -> None:
     assert served.model.gallery is not None
-    picture = served.model.gallery.sample[0].image
-    found = find(served, picture, 3)
+    sample = served.model.gallery.sample[0]
+    found = find(served, sample.image, 3)
     assert len({hit.caption for hit in found.hits}) == 3
-    assert found.hits[0].score == pytest.approx(1, abs=0.01)
+    assert found.hits[0].caption == sample.caption
+    assert found.hits[0].score > 0.9  # with the mean of itself and changed copies
     scores = [hit.score for hit in found.hits]
     assert scores == sorted(scores, reverse=True)
 

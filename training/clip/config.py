@@ -32,11 +32,11 @@ class TrainConfig:
 
     text: str = DEFAULT_TEXT  # encoder of the texts; its weights stay
     text_revision: str | None = None
-    whiten: float = 1.0  # see model.whitened; 0: texts as the encoder places them
+    whiten: float = 3.0  # see model.whitened; 0: texts as the encoder places them
     tower: str = "resnet"  # of TOWERS
     image_size: int = 48  # pixels a side
     loss: Literal["softmax", "sigmoid"] = "softmax"  # CLIP's or SigLIP's
-    soften: float = 0.5  # share of the softmax's target that goes to texts by their likeness
+    soften: float = 0.2  # share of the softmax's target that goes to texts by their likeness
     scale: float = 30.0  # of the softmax's logits at first
     batch_size: int = 128  # pictures a step
     epochs: float = 400.0  # passes over the groups, if time allows

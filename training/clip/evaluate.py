@@ -60,19 +60,18 @@ def evaluate(
     one, two = _bases(corpus.train), _bases(corpus.held_out)
     whole = PictureCorpus(one, two, "", None, "").all
     texts = towers.text_vectors(model, tokenizer, [captions[0] for captions in whole.captions])
-    side = int(model.visual.image_size[0])
-    pictures = prepared(sized(torch.from_numpy(whole.rgba), side))
-    vectors = towers.image_vectors(model, pictures)
-    random = towers.image_vectors(untrained, pictures)
+    rgba = sized(torch.from_numpy(whole.rgba), int(model.visual.image_size[0]))
+    vectors, random = (towers.image_vectors(one, prepared(rgba)) for one in (model, untrained))
+    ours, theirs = (towers.collection_vectors(one, rgba) for one in (model, untrained))
     seen, unseen = list(range(len(one))), list(range(len(one), len(whole)))
     names = tuple(sorted({name for name in whole.categories if name}))
     held_out_names = [whole.categories[row] for row in unseen]
     accuracy = zero_shot(model, tokenizer, vectors[unseen], names, held_out_names)
     control = zero_shot(model, tokenizer, random[unseen], names, held_out_names)
     return Evaluation(
-        held_out=retrieval(texts, vectors, unseen, learned=learned),
-        train=retrieval(texts, vectors, seen, learned=learned),
-        control=retrieval(texts, random, unseen, learned=learned),
+        held_out=retrieval(texts, vectors, unseen, collection=ours, learned=learned),
+        train=retrieval(texts, vectors, seen, collection=ours, learned=learned),
+        control=retrieval(texts, random, unseen, collection=theirs, learned=learned),
         zero_shot=accuracy,
         zero_shot_chance=1 / len(names) if names else 0.0,
         zero_shot_control=control,
@@ -81,13 +80,16 @@ def evaluate(
 
 
 def retrieval(
-    texts: Tensor, pictures: Tensor, queries: Sequence[int], *, learned: Tensor
+    texts: Tensor, pictures: Tensor, queries: Sequence[int], *, collection: Tensor, learned: Tensor
 ) -> Retrieval:
-    """Of (n, d) texts and pictures, row by row a pair; the rows that are asked for."""
+    """Of (n, d) texts and pictures, row by row a pair; the rows that are asked for.
+
+    collection: (n, d) vectors by which the pictures are found; learned: (m, d) captions.
+    """
     rows = torch.tensor(list(queries))
     similarity = texts @ pictures.T  # (n, n)
-    familiar = familiarity(pictures.numpy(), learned.numpy())
-    found = torch.from_numpy(ranked(similarity.numpy(), familiar))
+    familiar = familiarity(collection.numpy(), learned.numpy())
+    found = torch.from_numpy(ranked((texts @ collection.T).numpy(), familiar))
     return Retrieval(
         _recalls(found[rows], rows),
         _recalls(similarity[rows], rows),

@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training.clip.augment import MEAN, STD
+from training.clip.augment import MEAN, STD, augmented, prepared
 from training.clip.config import CONTEXT_TOKENS, TOWERS, TrainConfig
 from training.shared.workers import map_on_cores
 
+COPIES, COPIES_STRENGTH = 6, 0.5  # of a picture of the collection; the picture itself counts twice
 SIGMOID_SCALE, SIGMOID_BIAS = 10.0, -10.0  # Zhai et al. 2023, https://arxiv.org/abs/2303.15343
 
 
@@ -103,6 +104,20 @@ def text_vectors(model: Any, tokenizer: Any, texts: list[str], *, batch: int = 6
     for rows, piece in zip(batches, found, strict=True):
         vectors[rows] = piece
     return vectors
+
+
+def collection_vectors(model: Any, rgba: Tensor, *, seed: int = 0) -> Tensor:
+    """(n, s, s, 4) uint8 pictures -> (n, d) vectors of length 1, to find the pictures by.
+
+    A picture stands at the mean of itself and of COPIES that are moved, turned and tinted a little:
+    what a model makes of a picture that it never saw hangs on such chances.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    total = 2 * image_vectors(model, prepared(rgba))
+    for _ in range(COPIES):
+        changed = augmented(rgba, strength=COPIES_STRENGTH, generator=generator)
+        total += image_vectors(model, changed)
+    return nn.functional.normalize(total, dim=1)
 
 
 @torch.inference_mode()

@@ -10,12 +10,12 @@ from typing import Any
 from hub_utils.cards import Metric, ModelFacts, model_card
 from hub_utils.names import RepoId
 from hub_utils.snippets import picture_matcher
-from training.clip.augment import MEAN, STD, prepared, sized
+from training.clip.augment import MEAN, STD, sized
 from training.clip.config import TOWERS, TrainConfig
 from training.clip.evaluate import Evaluation, Retrieval
 from training.clip.gallery import FILE, FOLDER, write_gallery
 from training.clip.hubness import WEIGHT, familiarity
-from training.clip.model import image_vectors, model_config
+from training.clip.model import collection_vectors, model_config
 from training.clip.train import Trained
 from training.shared.captioned import PictureCorpus
 from training.shared.clip_files import CONFIG, TEXT_FOLDER, WEIGHTS
@@ -76,8 +76,7 @@ def write_repository(outcome: Outcome, folder: Path) -> Path:
         import torch
 
         rgba = torch.from_numpy(outcome.corpus.all.rgba)
-        pixels = prepared(sized(rgba, outcome.config.image_size))
-        vectors = image_vectors(model, pixels).numpy()
+        vectors = collection_vectors(model, sized(rgba, outcome.config.image_size)).numpy()
         familiar = familiarity(vectors, outcome.trained.learned.numpy())
         write_gallery(outcome.corpus, vectors, familiar, folder / FOLDER)
     history = outcome.trained.history
@@ -244,7 +243,8 @@ def _collection(outcome: Outcome) -> str:
     )
     return (
         f"`{FOLDER}/` holds the {len(outcome.corpus.all):,} pictures with captions and this "
-        "model's vectors. A picture that was learned lies near its caption and near every text "
-        "like it, so its cosine with the nearest learned caption (`familiarity`) counts against "
-        f"it; then those that were never seen are found, too:\n\n{snippet}"
+        "model's vectors, each the mean of a picture as it is and slightly moved, turned and "
+        "tinted. A picture that was learned lies near its caption and near every text like it, so "
+        "its cosine with the nearest learned caption (`familiarity`) counts against it; then those "
+        f"that were never seen are found, too:\n\n{snippet}"
     )

@@ -71,19 +71,24 @@ def test_the_loss_falls_where_pictures_are_their_texts() -> None:
 
 def test_recalls_count_ranks_and_ties_against_the_model() -> None:
     texts = torch.eye(12)
-    found = retrieval(texts, texts, range(12), learned=texts[:6])
+    found = retrieval(texts, texts, range(12), collection=texts, learned=texts[:6])
     assert found.text_to_image == found.text_to_image_by_cosine == {1: 1.0, 10: 1.0}
     assert found.chance == {1: pytest.approx(1 / 12), 10: pytest.approx(10 / 12)}
     same = torch.ones(12, 3) / math.sqrt(3)
-    assert retrieval(same, same, range(12), learned=same).text_to_image == {1: 0.0, 10: 0.0}
+    assert retrieval(same, same, range(12), collection=same, learned=same).text_to_image == {
+        1: 0.0,
+        10: 0.0,
+    }
     turned = texts.roll(1, 0)
-    assert retrieval(texts, turned, [0, 1], learned=texts).image_to_text[1] == 0.0
+    assert (
+        retrieval(texts, turned, [0, 1], collection=turned, learned=texts).image_to_text[1] == 0.0
+    )
 
 
 def test_both_rankings_of_a_collection_are_measured() -> None:
     learned = functional.normalize(torch.tensor([[1.0, 0, 0]]), dim=1)
     pictures = functional.normalize(torch.tensor([[1, 0.1, 0], [0.7, 0, 1]]), dim=1)
     texts = functional.normalize(torch.tensor([[1, 0, 0], [1, 0, 0.3]]), dim=1)
-    found = retrieval(texts, pictures, [1], learned=learned)
+    found = retrieval(texts, pictures, [1], collection=pictures, learned=learned)
     assert found.text_to_image_by_cosine[1] == 0.0
     assert found.text_to_image[1] == 1.0
