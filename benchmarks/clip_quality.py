@@ -57,8 +57,9 @@ def table(runs: list[dict[str, Any]]) -> str:
     one = runs[0]
     chance, control = one["chance_recall_at_10"], one["control_text_to_image_recall_at_10"]
     zero, random = one["chance_zero_shot"], one["control_zero_shot"]
-    rows.append(["chance", "", f"{chance:.4f}", f"{chance:.4f}", f"{zero:.3f}", "", "", ""])
-    rows.append(["random tower", "", f"{control:.4f}", "", f"{random:.3f}", "", "", ""])
+    found = f"{chance:.4f}"
+    rows.append(["chance", "", found, found, found, f"{zero:.3f}", "", "", ""])
+    rows.append(["random tower", "", f"{control:.4f}", "", "", f"{random:.3f}", "", "", ""])
     lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
     said = f"{one['queries']} texts never seen, among {one['collection']:,} pictures."
     return "\n".join([*lines, "", said])
