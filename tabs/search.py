@@ -279,7 +279,9 @@ def _connect_view(targets: _Targets, ask: _Ask, tab: _Tab) -> None:
         ]
 
     def translate(request: gr.Request) -> Any:
-        return gr.update(choices=_modes(reader(request)))
+        language = reader(request)
+        # A click while choices are drawn anew would be lost.
+        return gr.skip() if language == "en" else gr.update(choices=_modes(language))
 
     timer = gr.Timer(TICK_S, active=False)  # pages that never open the tab pay nothing for it
     show: dict[str, Any] = {
