@@ -27,7 +27,7 @@ GRAPH = {
     "space": "ip",  # vectors have length one: 1 minus the product is the cosine's distance
     "ef_construction": 128,
     "max_neighbors": 24,
-    "ef_search": 200,
+    "ef_search": 400,
     "sync_threshold": 20_000,
 }
 
