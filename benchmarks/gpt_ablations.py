@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from training.shared.memory import keep_freed_memory
+
 TEXT = Path(__file__).parents[2] / "shared" / "data" / "tinyshakespeare.txt"
 SHAPE = {"heads": 4, "kv_heads": 4, "width": 96, "hidden": 256}
 BASE = "RoPE, 4 heads, dense, Muon"
@@ -53,6 +55,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", choices=sorted(ABLATIONS), help="one group of rows")
     parser.add_argument("--data", type=Path, default=TEXT)
     args = parser.parse_args(arguments)
+    keep_freed_memory()  # as `python -m training` does
     changes = {BASE: dict[str, Any]()}
     for group in [args.only] if args.only else ABLATIONS:
         changes |= ABLATIONS[group]

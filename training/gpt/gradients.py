@@ -19,7 +19,6 @@ import torch
 from training.gpt.config import TrainConfig
 from training.gpt.model import MiniGPT
 from training.shared.device import Hardware, cores
-from training.shared.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -129,7 +128,6 @@ def _pool(config: TrainConfig, accelerator: Accelerator) -> ThreadPoolExecutor |
     alone = accelerator.num_processes == 1 and accelerator.device.type == "cpu"
     if not alone or config.dropout or cores() == 1:
         return None
-    keep_freed_memory()
     return ThreadPoolExecutor(cores(), initializer=lambda: torch.set_num_threads(1))
 
 

@@ -63,7 +63,7 @@ class Encoder:
         done = 0
         for start in range(0, len(texts), PIECE):
             features = _features(model, texts[start : start + PIECE], task=task)
-            batches = list(self._batches(features["attention_mask"].numpy()))
+            batches = list(self._planned(features["attention_mask"].numpy()))
             run = partial(_vectors, model, features, self.dimension, task)
             found = map_on_cores(run, batches, device=self._device)
             for rows, piece in zip(batches, found, strict=True):
@@ -73,7 +73,7 @@ class Encoder:
                     report(done)
         return vectors
 
-    def _batches(self, mask: np.ndarray) -> Iterator[np.ndarray]:
+    def _planned(self, mask: np.ndarray) -> Iterator[np.ndarray]:
         """Rows of the (n, t) mask that go through the model together; few give every core some."""
         workers = 1 if self._device == "cuda" else cores()
         return _batches(mask, min(self._batch_tokens, -(-int(mask.sum()) // workers)))

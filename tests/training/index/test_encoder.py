@@ -97,7 +97,7 @@ def test_few_texts_are_shared_by_the_cores(
 ) -> None:
     monkeypatch.setattr("training.index.encoder.cores", lambda: 2)
     mask = np.ones((6, 32), np.int64)
-    assert [rows.tolist() for rows in encoder._batches(mask)] == [[0, 1, 2], [3, 4, 5]]
+    assert [rows.tolist() for rows in encoder._planned(mask)] == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_a_prompt_of_the_model_goes_before_passages(tiny_encoder: Path) -> None:
