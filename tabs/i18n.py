@@ -145,6 +145,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Found in {ms} ms by revision {revision}.",
         "用时 {ms} 毫秒找到，模型版本 {revision}。",
     ),
+    "match.ranked_in": (
+        "Found in {ms} ms by revision {revision}. What a picture has in common with the nearest "
+        "caption it learned counts against it, so the highest cosine need not come first.",
+        "用时 {ms} 毫秒找到，模型版本 {revision}。图片与其最近的已学说明的相似度会被扣除，因此余弦值最高的未必排在最前。",
+    ),
     "match.no_texts": (
         "There is no text to match; write what the picture may show, one text a line.",
         "没有可匹配的文字；请写下图里可能有什么，每行一条。",

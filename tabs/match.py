@@ -274,7 +274,7 @@ def _connect_find(services: Services, chosen: Any, finder: _Find) -> None:
 
     @sentences
     def show_latency(found: Found, request: gr.Request) -> str:
-        return _latency("match.found_in", found, reader(request))
+        return _latency("match.ranked_in", found, reader(request))
 
     def on(trigger: Callable[..., Any]) -> None:
         inputs, outputs = [finder.text, finder.count, chosen], [finder.gallery, last]
