@@ -41,6 +41,8 @@ class LabSession(SessionState):  # type: ignore[misc]
         """(State, its value, whether it may go); Gradio's own goes by a clock that may jump."""
         now = time.monotonic()
         for key, value in list(self.state_data.items()):
+            if key not in self._state_ttl:  # only read so far: what the page began with
+                continue
             kept_s, since = self._state_ttl[key]
             if self.is_closed:
                 kept_s = self.STATE_TTL_WHEN_CLOSED

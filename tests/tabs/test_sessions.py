@@ -59,3 +59,11 @@ def test_what_a_session_keeps_does_not_hang_on_the_clock(page: gr.Blocks, monkey
     assert [expired for _, _, expired in session.state_components] == [True]
     page.app.state_holder.delete_all_expired_state()
     assert session.state_data == {}
+
+
+def test_a_value_that_was_only_read_needs_no_clean_up(page: gr.Blocks):
+    session = page.app.state_holder["ada"]
+    (state,) = (key for key, block in page.blocks.items() if isinstance(block, gr.State))
+    assert session[state] == []
+    page.app.state_holder.delete_state("ada")
+    assert session[state] == []

@@ -17,7 +17,7 @@ from training.clip.augment import MEAN, STD, augmented, prepared
 from training.clip.config import CONTEXT_TOKENS, TOWERS, TrainConfig
 from training.shared.workers import map_on_cores
 
-COPIES, COPIES_STRENGTH = 6, 0.5  # of a picture of the collection; the picture itself counts twice
+COPIES, COPIES_STRENGTH = 16, 0.5  # of a picture of the collection; the picture itself counts twice
 SIGMOID_SCALE, SIGMOID_BIAS = 10.0, -10.0  # Zhai et al. 2023, https://arxiv.org/abs/2303.15343
 
 
