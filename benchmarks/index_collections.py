@@ -90,7 +90,7 @@ def lee() -> Collection | None:
         folder = Path(str(distribution("gensim").locate_file(LEE)))
     except PackageNotFoundError:
         return None
-    stories = (folder / "lee.cor").read_text("utf-8").splitlines()
+    stories = (folder / "lee.cor").read_text("latin-1").splitlines()
     likeness = np.loadtxt(folder / "similarities0-1.txt")
     likeness = np.maximum(likeness, likeness.T)  # one half is given; from 0.2 to 1 in fifths
     names = [str(number) for number in range(len(stories))]

@@ -17,6 +17,7 @@ from training.clip.augment import MEAN, STD, augmented, prepared
 from training.clip.config import CONTEXT_TOKENS, TOWERS, TrainConfig
 from training.shared.workers import map_on_cores
 
+PIECE = 128  # pictures that go through the tower together
 COPIES, COPIES_STRENGTH = 16, 0.5  # of a picture of the collection; the picture itself counts twice
 SIGMOID_SCALE, SIGMOID_BIAS = 10.0, -10.0  # Zhai et al. 2023, https://arxiv.org/abs/2303.15343
 
@@ -112,16 +113,23 @@ def collection_vectors(model: Any, rgba: Tensor, *, seed: int = 0) -> Tensor:
     A picture stands at the mean of itself and of COPIES that are moved, turned and tinted a little:
     what a model makes of a picture that it never saw hangs on such chances.
     """
-    generator = torch.Generator().manual_seed(seed)
-    total = 2 * image_vectors(model, prepared(rgba))
-    for _ in range(COPIES):
-        changed = augmented(rgba, strength=COPIES_STRENGTH, generator=generator)
-        total += image_vectors(model, changed)
-    return nn.functional.normalize(total, dim=1)
+    pieces = torch.split(rgba, PIECE)  # type: ignore[no-untyped-call]
+
+    def total(number: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed + number)
+        found = 2 * image_vectors(model, prepared(pieces[number]))
+        for _ in range(COPIES):
+            changed = augmented(pieces[number], strength=COPIES_STRENGTH, generator=generator)
+            found += image_vectors(model, changed)
+        return found
+
+    device = next(model.parameters()).device.type
+    totals = list(map_on_cores(total, range(len(pieces)), device=device))
+    return nn.functional.normalize(torch.cat(totals), dim=1)
 
 
 @torch.inference_mode()
-def image_vectors(model: Any, pictures: Tensor, *, batch: int = 128) -> Tensor:
+def image_vectors(model: Any, pictures: Tensor, *, batch: int = PIECE) -> Tensor:
     """(n, 3, s, s) prepared pictures -> (n, d) vectors of length 1."""
     device = next(model.parameters()).device
     batches = torch.split(pictures, batch)  # type: ignore[no-untyped-call]
