@@ -138,7 +138,7 @@ COLLECTIONS: dict[str, Kind] = {
         tales,
     ),
     "lee": Kind(
-        "50 news stories (Lee, Pincombe and Welsh 2005)",
+        "news stories (Lee, Pincombe and Welsh 2005)",
         "a story → the others, by how alike people found them",
         "judgements of people, in grades; few and short documents, long queries",
         lee,
