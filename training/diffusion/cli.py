@@ -73,6 +73,7 @@ class Start:
 
     folder: Path
     name: str  # for people
+    repo: RepoId | None = None  # on the Hub
 
 
 def add_parser(subparsers: Any) -> None:
@@ -160,7 +161,7 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
         started_from=start.name if start else None,
         milestones=strip_of(args.output_dir),
     )
-    return _published(args, outcome, hub=hub, progress=progress)
+    return _published(args, outcome, start, hub=hub, progress=progress)
 
 
 def _start(args: argparse.Namespace, hub: Hub | None) -> Start | None:
@@ -170,7 +171,8 @@ def _start(args: argparse.Namespace, hub: Hub | None) -> Start | None:
     folder, revision = folder_of(args.start, hub=hub, revision=args.from_revision)
     if Path(args.start).is_dir() or hub is None:
         return Start(folder, folder.name)
-    return Start(folder, f"`{hub.repo(args.start)}` at `{revision}`")
+    repo = hub.repo(args.start)
+    return Start(folder, f"`{repo}` at `{revision}`", repo)
 
 
 def _judge(asked_for: str | None, hub: Hub | None, progress: Progress) -> Judge | None:
@@ -248,20 +250,38 @@ def _evaluation(
 
 
 def _published(
-    args: argparse.Namespace, outcome: Outcome, *, hub: Hub | None, progress: Progress
+    args: argparse.Namespace,
+    outcome: Outcome,
+    start: Start | None,
+    *,
+    hub: Hub | None,
+    progress: Progress,
 ) -> Mapping[str, Any]:
-    """Write the repository, push it if asked, and give the figures."""
+    """Write the repository, push it if asked and if it is no step back, and give the figures."""
     from training.diffusion.publish import figures, write_repository
 
     found = outcome.evaluation.accuracy
     measured = "not measured" if found is None else f"prompt accuracy {found:.3f}"
     progress.say("evaluate", measured)
+    better = _better_before(start, outcome)
     folder = write_repository(outcome, args.output_dir / "repository")
     pushed = publish(
         folder,
         outcome.repo,
-        hub=hub if args.push else None,
+        hub=hub if args.push and better is None else None,
         message=f"Train on {outcome.corpus.name}: {measured}",
         progress=progress,
     )
+    if better is not None:
+        progress.say("done", f"not published: {measured}, {outcome.repo} has {better:.3f}")
     return {**figures(outcome), **pushed}
+
+
+def _better_before(start: Start | None, outcome: Outcome) -> float | None:
+    """Prompt accuracy of what this run went on from, if it is higher and would be replaced."""
+    from training.diffusion.publish import accuracy_before
+
+    if start is None or start.repo != outcome.repo:
+        return None
+    before, now = accuracy_before(start.folder, outcome.evaluation), outcome.evaluation.accuracy
+    return before if before is not None and now is not None and now < before else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("torch", "diffusers", "transformers", "datasets", "huggingface_hub")
 PICTURES = "pictures"
+EVALUATION = "evaluation.json"
+COMPARED = ("judge", "judge_revision", "prompts")  # alike where two accuracies can be compared
 SAMPLE_SIDE = 64
 
 
@@ -69,7 +72,7 @@ def write_repository(outcome: Outcome, folder: Path) -> Path:
         beside(evaluation.combinations.samples).save(folder / PICTURES / "combinations.png")
     if outcome.milestones:
         outcome.milestones.save(folder / PICTURES / "milestones.png")
-    write_json(folder / "evaluation.json", evaluation_figures(evaluation))
+    write_json(folder / EVALUATION, evaluation_figures(evaluation))
     (folder / "README.md").write_text(card(outcome), "utf-8")
     return folder
 
@@ -111,6 +114,19 @@ def evaluation_figures(evaluation: Evaluation) -> dict[str, Any]:
         "guidance": evaluation.guidance,
         **combinations,
     }
+
+
+def accuracy_before(folder: Path, now: Evaluation) -> float | None:
+    """Prompt accuracy that a published folder states, if it can be set beside `now`.
+
+    None: it states none, or by another judge, or of other prompts.
+    """
+    try:
+        before = json.loads((folder / EVALUATION).read_text("utf-8"))
+        alike = all(before[name] == getattr(now, name) for name in COMPARED)
+        return float(before["prompt_accuracy"]) if alike else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def figures(outcome: Outcome) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from hub_utils.cards import front_matter, snippet_of
+from tests.tabs.lab import tiny_clip
 from tests.training.diffusion.conftest import TINY, parse
 from training.diffusion import config as settings
 from training.diffusion.cli import run, train_and_publish
@@ -44,6 +45,23 @@ def test_published_it_opens_by_its_id_and_can_be_gone_on_from(
     card = (tmp_path / "repository" / "README.md").read_text("utf-8")
     assert f"It went on from `lab/tiny-painter` at `{figures['revision']}`." in card
     assert load("lab/tiny-painter", figures["revision"]).revision == figures["revision"]
+
+
+def test_going_on_is_not_published_where_the_same_judge_finds_it_worse(
+    pictures, text_encoder, tmp_path, hub, capsys
+) -> None:
+    judged = ("--repo", "tiny-painter", "--judge", str(tiny_clip(tmp_path / "judge")))
+    options = (pictures, text_encoder, tmp_path / "run", *judged)
+    good = train_and_publish(parse(*options, "--max-steps", "200", "--decoder-steps", "100"))
+    spoiled = ("--from", "lab/tiny-painter", "--max-steps", "3", "--matrix-rate", "50")
+    bad = train_and_publish(parse(*options, *spoiled))
+    assert bad["prompt_accuracy"] < good["prompt_accuracy"]
+    assert bad["revision"] is None
+    assert "not published: prompt accuracy" in capsys.readouterr().err
+    assert load("lab/tiny-painter").revision == good["revision"]
+    elsewhere = train_and_publish(parse(*options, *spoiled, "--repo", "other-painter"))
+    assert elsewhere["repo"] == "lab/other-painter"
+    assert elsewhere["revision"] is not None
 
 
 def test_nothing_published_names_a_path_of_this_machine(finished, text_encoder) -> None:
