@@ -17,6 +17,7 @@ from training.diffusion.config import (
     DEFAULT_REPO,
     DEFAULT_TEXT,
     PRESETS,
+    RATES,
     checked,
     continued,
     preset,
@@ -113,7 +114,10 @@ def train_and_publish(args: argparse.Namespace) -> Mapping[str, Any]:
     judge_named = None if args.judge == NO_JUDGE else args.judge
     hub = hub_for([args.data, config.text, judge_named, args.start], push=args.push)
     start = _start(args, hub)
-    config = checked(continued(config, start.folder) if start else config)
+    if start:
+        rates = [name for name in RATES if getattr(args, name, None) is not None]
+        config = continued(config, start.folder, asked_for=rates)
+    config = checked(config)
     from training.diffusion.collection import selected
     from training.diffusion.milestones import strip_of
     from training.diffusion.publish import Outcome

@@ -8,6 +8,7 @@ Only values live here; nothing heavy is imported.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -120,8 +121,16 @@ ARCHITECTURE = (
 )  # fmt: skip
 
 
-def continued(config: TrainConfig, folder: Path) -> TrainConfig:
-    """`config` with the architecture of a published folder. Raises SettingsError."""
+# Learning rates, and the share of them at which weights learn on that have learnt already.
+RATES = ("matrix_rate", "other_rate", "decoder_rate")
+LEARNING_ON = 0.3
+
+
+def continued(config: TrainConfig, folder: Path, *, asked_for: Collection[str] = ()) -> TrainConfig:
+    """`config` with the architecture of a published folder and rates for going on from it.
+
+    asked_for: rates that stay as they are. Raises SettingsError.
+    """
     try:
         settings = json.loads((folder / FACTS).read_text("utf-8"))["settings"]
         given: dict[str, Any] = {name: settings[name] for name in ARCHITECTURE}
@@ -133,7 +142,8 @@ def continued(config: TrainConfig, folder: Path) -> TrainConfig:
     for name, value in given.items():
         if isinstance(value, list):
             given[name] = tuple(value)
-    return replace(config, **given)
+    rates = {r: LEARNING_ON * getattr(config, r) for r in RATES if r not in asked_for}
+    return replace(config, **given, **rates)
 
 
 def checked(config: TrainConfig) -> TrainConfig:

@@ -256,6 +256,11 @@ def _copies(evaluation: Evaluation) -> str:
     )
 
 
+def _a_step(trained: Trained) -> int:
+    """Pictures of a step: fewer than the batch size where there are not so many."""
+    return trained.pictures_seen // max(1, trained.steps)
+
+
 def _training(outcome: Outcome) -> str:
     trained, config = outcome.trained, outcome.config
     unet = trained.pipeline.unet
@@ -267,7 +272,7 @@ def _training(outcome: Outcome) -> str:
         f"piece of {config.image_size // side} by {config.image_size // side} pixels; its decoder "
         f"was trained in {trained.decoder_steps:,} steps ({trained.decoder_seconds:.0f} s). The "
         f"U-Net ({unet.num_parameters():,} weights, {side} by {side} positions) "
-        f"was trained in {trained.steps:,} steps of {config.batch_size} pictures to predict v, "
+        f"was trained in {trained.steps:,} steps of {_a_step(trained)} pictures to predict v, "
         "the noisier times more often, with Muon and a moving average. The texts are encoded by "
         f"`{table_cell(config.text_name)}`, its weights unchanged.\n\n"
         f"![Learning curve]({PICTURES}/learning_curve.png){_milestones(outcome)}"

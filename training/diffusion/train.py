@@ -104,8 +104,7 @@ def train(
 ) -> Trained:
     """Train both parts. text_folder: the text encoder's files.
 
-    start: a published folder to go on from; the architecture is that folder's, and its decoder is
-    learnt no further.
+    start: a published folder to go on from; the architecture and the latents are that folder's.
     """
     pictures = material.learnt
     chance = Chance(seed.seed_everything(config.seed), torch.Generator().manual_seed(config.seed))
@@ -124,8 +123,7 @@ def train(
         milestones.maybe(run.used)
 
     with one_thread_each():
-        if start is None:
-            _fit_decoder(decoder, feed, material.others, chance, progress=progress, saver=saver)
+        _fit_decoder(decoder, feed, material.others, chance, progress=progress, saver=saver)
         _fit(
             run,
             decoder.components,

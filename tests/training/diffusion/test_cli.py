@@ -41,7 +41,7 @@ def test_published_it_opens_by_its_id_and_can_be_gone_on_from(
     assert painter.revision == figures["revision"]
     again = train_and_publish(parse(*options, "--from", "lab/tiny-painter", "--max-steps", "2"))
     assert again["revision"] != figures["revision"]
-    assert (again["steps"], again["decoder_steps"]) == (2, 0)
+    assert (again["steps"], again["decoder_steps"]) == (2, TINY.decoder_steps)
     card = (tmp_path / "repository" / "README.md").read_text("utf-8")
     assert f"It went on from `lab/tiny-painter` at `{figures['revision']}`." in card
     assert load("lab/tiny-painter", figures["revision"]).revision == figures["revision"]

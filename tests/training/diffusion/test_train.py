@@ -65,16 +65,25 @@ def test_resuming_with_other_settings_is_refused(corpus, text_encoder, tmp_path)
 
 def test_it_goes_on_from_a_published_folder(finished, corpus, text_encoder, tmp_path) -> None:
     published = finished[0] / "repository"
-    config = continued(replace(TrainConfig(), max_seconds=None, max_steps=1), published)
+    short = {"max_seconds": None, "max_steps": 1, "decoder_seconds": None, "decoder_steps": 2}
+    config = continued(replace(TrainConfig(), **short), published)
     assert (config.image_size, config.widths) == (TINY.image_size, TINY.widths)
+    usual = TrainConfig()
+    assert config.matrix_rate < usual.matrix_rate
+    asked_for = continued(usual, published, asked_for=["matrix_rate"])
+    assert asked_for.matrix_rate == usual.matrix_rate
+    assert asked_for.decoder_rate < usual.decoder_rate
     config = replace(config, matrix_rate=1e-12, other_rate=1e-12, average=0.0)
     went_on = run(corpus, text_encoder, tmp_path, start=published, config=config)
-    from diffusers import UNet2DConditionModel
+    from diffusers import AutoencoderTiny, UNet2DConditionModel
 
     before = UNet2DConditionModel.from_pretrained(published / "unet").state_dict()
     for key, weight in went_on.pipeline.unet.state_dict().items():
         torch.testing.assert_close(weight, before[key], atol=1e-6, rtol=0, msg=key)
-    assert went_on.decoder_steps == 0
+    assert went_on.decoder_steps == 2
+    latents_by = AutoencoderTiny.from_pretrained(published / "vae").encoder.state_dict()
+    for key, weight in went_on.pipeline.vae.encoder.state_dict().items():
+        torch.testing.assert_close(weight, latents_by[key], msg=key)
 
 
 def test_a_folder_that_is_no_painter_cannot_be_gone_on_from(tmp_path) -> None:
