@@ -116,7 +116,7 @@ def job_panel(job: JobState, language: Language) -> str:
     progress = job.progress
     phase = _phase(progress, language)
     title = say(
-        f"job.{job.status}",
+        "job.kept_back" if job.kept_back else f"job.{job.status}",
         language,
         recipe=job.title or job.name,
         phase=phase,

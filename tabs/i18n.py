@@ -701,6 +701,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "phase.publish": ("publishing", "发布"),
     "phase.done": ("done", "完成"),
     "job.finished": ("{recipe}: finished and published", "{recipe}：已完成并发布"),
+    "job.kept_back": (
+        "{recipe}: finished, not published: the judge finds it worse than what it went on from",
+        "{recipe}：已完成，未发布：评判模型认为它不如原来的版本",
+    ),
     "job.failed": ("{recipe}: did not finish. {problem}", "{recipe}：未完成。{problem}"),
     "job.stopped": ("{recipe}: stopped", "{recipe}：已停止"),
     "job.step": ("step {step} of {steps}", "第 {step} / {steps} 步"),

@@ -66,6 +66,11 @@ class JobState:
         """Whether it is running or waits for its turn."""
         return self.status in ("queued", "running")
 
+    @property
+    def kept_back(self) -> bool:
+        """Whether what it made was not published, since what is published is better."""
+        return self.status == "finished" and self.result.get("revision", "") is None
+
 
 @dataclass(frozen=True)
 class Order:

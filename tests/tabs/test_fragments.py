@@ -113,6 +113,13 @@ def test_every_status_of_a_job_has_words(status):
     assert "bert" in html
 
 
+def test_a_training_that_was_no_better_is_not_called_published():
+    kept_back = JobState("diffusion", "finished", result={"revision": None})
+    assert "finished, not published" in fragments.job_panel(kept_back, "en")
+    published = JobState("diffusion", "finished", result={"revision": NEW})
+    assert "finished and published" in fragments.job_panel(published, "en")
+
+
 def item(name: str = "reuters-classifier", **changes: object) -> Published:
     moment = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
     facts = {"revision": NEW, "last_modified": moment, "private": False, "url": URL, **changes}
