@@ -25,7 +25,7 @@ from training.index.stores.base import Floats, Rows, Vectors
 FILE = "index.faiss"
 BLOCK = 50_000  # vectors widened to float32 at a time: 77 MB of 384
 NEIGHBOURS = 32  # links of a vector in the graph
-BUILD_WIDTH, SEARCH_WIDTH = 128, 200  # HNSW's efConstruction and efSearch
+BUILD_WIDTH, SEARCH_WIDTH = 128, 400  # HNSW's efConstruction and efSearch
 CANDIDATES = 400  # of IVF-PQ, at least; rounding orders near vectors badly
 # Rounded vectors that a query is compared with: 40,000 take a millisecond.
 SCANNED, SCANNED_SHARE = 100_000, 1 / 16  # the larger of a number and a share of all
