@@ -61,8 +61,9 @@ def evaluate(
     whole = PictureCorpus(one, two, "", None, "").all
     texts = towers.text_vectors(model, tokenizer, [captions[0] for captions in whole.captions])
     rgba = sized(torch.from_numpy(whole.rgba), int(model.visual.image_size[0]))
-    vectors, random = (towers.image_vectors(one, prepared(rgba)) for one in (model, untrained))
-    ours, theirs = (towers.collection_vectors(one, rgba) for one in (model, untrained))
+    pictures, both = prepared(rgba), (model, untrained)
+    vectors, random = (towers.image_vectors(network, pictures) for network in both)
+    ours, theirs = (towers.collection_vectors(network, rgba) for network in both)
     seen, unseen = list(range(len(one))), list(range(len(one), len(whole)))
     names = tuple(sorted({name for name in whole.categories if name}))
     held_out_names = [whole.categories[row] for row in unseen]

@@ -282,7 +282,7 @@ def _published(
 
 
 def _better_before(start: Start | None, outcome: Outcome) -> float | None:
-    """Prompt accuracy of what this run went on from, if it is higher and would be replaced."""
+    """Prompt accuracy (0 to 1) of what this went on from, if higher and about to be replaced."""
     from training.diffusion.publish import accuracy_before
 
     if start is None or start.repo != outcome.repo:

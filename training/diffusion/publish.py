@@ -117,7 +117,7 @@ def evaluation_figures(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def accuracy_before(folder: Path, now: Evaluation) -> float | None:
-    """Prompt accuracy that a published folder states, if it can be set beside `now`.
+    """Prompt accuracy (0 to 1) that a published folder states, if it can be set beside `now`.
 
     None: it states none, or by another judge, or of other prompts.
     """
