@@ -219,14 +219,21 @@ def test_a_program_gets_hits_as_plain_values(client: Client):
     assert 3 < len(client.predict("rocket", api_name="/search")) <= 10  # near-copies are folded
 
 
-def test_several_programs_search_at_once(client: Client):
+def test_several_programs_search_at_once(app: AppProcess, client: Client):
     queries = ["rocket", "puck", "bread", "moon"]
-    alone = [client.predict(query, 3, "dense", api_name="/search") for query in queries]
-    with ThreadPoolExecutor(8) as pool:
-        jobs = [pool.submit(client.predict, q, 3, "dense", api_name="/search") for q in queries * 4]
-        together = [job.result() for job in jobs]
-    ids = [[hit["id"] for hit in hits] for hits in together]
-    assert ids == [[hit["id"] for hit in hits] for hits in alone] * 4
+
+    def ids(program: Client) -> list[list[str]]:
+        answers = [program.predict(query, 3, "dense", api_name="/search") for query in queries]
+        return [[hit["id"] for hit in hits] for hits in answers]
+
+    # A client each: one that several threads share cancels a call that is sent while its stream of
+    # answers closes.
+    programs = [Client(app.url, verbose=False) for _ in range(8)]
+    with ThreadPoolExecutor(len(programs)) as pool:
+        together = list(pool.map(ids, programs))
+    for program in programs:
+        program.close()
+    assert together == [ids(client)] * len(programs)
 
 
 @pytest.mark.parametrize(

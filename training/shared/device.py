@@ -2,6 +2,10 @@
 
 A CPU without AMX or AVX512-BF16 computes bfloat16 products several times slower than float32, and
 its flags do not always tell. So a small product is timed in both; it takes some 20 milliseconds.
+
+The answer must not depend on who else computes at that moment: a wrong one costs a whole run two
+thirds of its speed. So one thread computes, since two of which one waits for its core look slow,
+and the formats take turns, so that what interrupts does not fall upon one of them alone.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 # Below this gain casting back and forth eats what the faster product wins.
 MIN_GAIN = 1.3
+ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Hardware:
 
     device: str  # "cpu" or "cuda"
     bfloat16: bool  # products in bfloat16 are faster than in float32
-    float32_gflops: float
+    float32_gflops: float  # of one core, or of the GPU
     bfloat16_gflops: float
     name: str  # for the card: "AMD EPYC, 2 cores, 24 GiB"
 
@@ -47,8 +52,8 @@ def probe() -> Hardware:
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    single = _gflops(device, torch.float32)
-    half = _gflops(device, torch.bfloat16)
+    with one_thread_each():
+        single, half = _gflops(device, (torch.float32, torch.bfloat16))
     return Hardware(
         device=device,
         bfloat16=half > MIN_GAIN * single,
@@ -80,14 +85,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _gflops(device: str, dtype: torch.dtype, *, rows: int = 256, width: int = 512) -> float:
-    """Speed of a (rows, width) @ (width, width) product in 1e9 operations a second, best of 4."""
+def _gflops(
+    device: str, dtypes: Sequence[torch.dtype], *, rows: int = 256, width: int = 512
+) -> list[float]:
+    """Speed of a (rows, width) @ (width, width) product in each format.
+
+    In 1e9 operations a second; the best of ROUNDS.
+    """
     import torch
 
-    left = torch.ones(rows, width, device=device, dtype=dtype)
-    right = torch.ones(width, width, device=device, dtype=dtype)
-    seconds = min(_seconds(left, right) for _ in range(4))
-    return 2 * rows * width * width / seconds / 1e9
+    left, right = torch.ones(rows, width, device=device), torch.ones(width, width, device=device)
+    pairs = [(left.to(dtype), right.to(dtype)) for dtype in dtypes]
+    rounds = [[_seconds(*pair) for pair in pairs] for _ in range(ROUNDS)]
+    return [2 * rows * width * width / min(seconds) / 1e9 for seconds in zip(*rounds, strict=True)]
 
 
 def _seconds(left: torch.Tensor, right: torch.Tensor) -> float:

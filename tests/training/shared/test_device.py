@@ -1,3 +1,8 @@
+import subprocess
+import sys
+from functools import partial
+
+import pytest
 import torch
 
 from training.shared import device
@@ -9,6 +14,28 @@ def test_bfloat16_is_chosen_only_where_it_measures_faster():
     assert hardware.bfloat16 == faster
     assert hardware.dtype == (torch.bfloat16 if faster else torch.float32)
     assert hardware.float32_gflops > 0
+
+
+def test_a_busy_machine_gives_the_same_answer(request: pytest.FixtureRequest):
+    request.addfinalizer(partial(torch.set_num_threads, torch.get_num_threads()))
+    torch.set_num_threads(device.cores())
+
+    def after_work() -> bool:
+        assert sum(range(1_000_000))  # others' threads have their turn, as while libraries load
+        return device.probe.__wrapped__().bfloat16
+
+    code = "print(flush=True)\nwhile True: pass"
+    command = [sys.executable, "-c", code]
+    busy = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(device.cores())]
+    try:
+        for process in busy:
+            process.stdout.readline()
+        answers = {after_work() for _ in range(20)}
+    finally:
+        for process in busy:
+            process.kill()
+            process.communicate()
+    assert answers == {device.probe().bfloat16}
 
 
 def test_the_machine_is_asked_once():
