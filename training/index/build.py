@@ -4,8 +4,9 @@
     output/shards       the shards that are done, and what each came to
     output/repository   the finished index, replaced as a whole at the end
 
-Memory holds one shard at a time. A shard is done when its record is there, so a run that was killed
-goes on with the first that is not. Under `accelerate launch` the shards are shared out.
+Memory holds one shard at a time, or a few where each has little that is new. A shard is done when
+its record is there, so a run that was killed goes on with the first that is not. Under `accelerate
+launch` the shards are shared out.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from hub_utils.atomic import read_json
 from hub_utils.errors import DataError, SettingsError
 from training.index import spool
 from training.index.config import IndexConfig, window
-from training.index.filling import Draft, draft
+from training.index.fill import Job, fill_all
 from training.index.manifest import Chunking, Counts, EncoderFacts, Manifest, Shard, Source, write
-from training.index.reuse import KnownVectors, Previous, open_previous, previous_shards
-from training.index.shards import hash_of, shard_path, text_hashes, write_shard
-from training.shared.files import alone_in, disk_room, write_text, written
+from training.index.reuse import Previous, open_previous, previous_shards
+from training.index.shards import hash_of, text_hashes
+from training.shared.files import alone_in, disk_room, write_text
 from training.shared.publishing import empty, versions
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 LIBRARIES = ("sentence-transformers", "transformers", "torch", "pyarrow", "bm25s")
 STATE = "build.json"
 MAP = "map.parquet"
-_PIECE = 4096  # texts handed to the encoder at once
 
 
 @dataclass(frozen=True)
@@ -84,50 +84,6 @@ class Built:
         }
 
 
-@dataclass(frozen=True)
-class Record:
-    """A shard that is done. Its file lies beside."""
-
-    shard: Shard
-    embedded: int
-    reused: int
-    encode_seconds: float
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all shards of a build have in common."""
-
-    output: Path
-    spooled: spool.Spooled
-    encoder: Encoder
-    chunking: Chunking
-    shards: int
-    previous: Previous | None
-    progress: Progress
-
-    @property
-    def documents(self) -> Path:
-        """Where the documents are spooled."""
-        return self.output / "documents"
-
-    @property
-    def done(self) -> Path:
-        """Where finished shards are."""
-        return self.output / "shards"
-
-    def path(self, number: int) -> Path:
-        """The file of a shard that is done."""
-        return self.done / shard_path(number, self.shards)
-
-    def record(self, number: int) -> Record | None:
-        """What a shard came to; None if it is not done."""
-        found = read_json(self.done / f"{number:05d}.json")
-        if not found:
-            return None
-        return Record(**{**found, "shard": Shard(**found["shard"])})
-
-
 def build(
     documents: Iterable[Document],
     encoder: Encoder,
@@ -154,7 +110,7 @@ def build(
             _prepare(documents, encoder, config, output=output, previous=previous, resume=resume)
         accelerator.wait_for_everyone()
         job = _job(encoder, config, output=output, previous=previous, progress=progress)
-        _fill_all(job, rank=accelerator.process_index, processes=accelerator.num_processes)
+        fill_all(job, rank=accelerator.process_index, processes=accelerator.num_processes)
         accelerator.wait_for_everyone()
         if not main:
             nothing = _manifest(job, (), documents=0, hashes=np.empty(0, np.uint64))
@@ -268,127 +224,6 @@ def _job(
         progress.say("read", problem)
     progress.say("read", f"{spooled.documents:,} documents, for {shards} shards")
     return Job(output, spooled, encoder, chunking, shards, usable, progress)
-
-
-def _fill_all(job: Job, *, rank: int, processes: int) -> None:
-    """Make this process's share of the shards."""
-    dimension = job.encoder.dimension
-    before = KnownVectors(dimension, job.previous.sound_paths() if job.previous else ())
-    now = KnownVectors(dimension)
-    watch = _Watch(job, [number for number in range(job.shards) if number % processes == rank])
-    job.progress.say("embed", watch.plan)
-    for number in watch.numbers:
-        record = job.record(number)
-        if record is None:
-            found = spool.entries(job.documents, number, job.shards)
-            record = _kept_shard(job, number, found) or _filled_shard(
-                job, number, found, known=(before, now), watch=watch
-            )
-            write_text(job.done / f"{number:05d}.json", json.dumps(asdict(record)))
-        if record.shard.passages:
-            now.add(job.path(number))
-        watch.finish(record)
-    for notice in job.previous.notices if job.previous else ():
-        job.progress.say("embed", notice)
-
-
-def _kept_shard(job: Job, number: int, found: Sequence[spool.Entry]) -> Record | None:
-    """The earlier revision's shard as it is, if its documents are these."""
-    content = spool.content(found)
-    shard = job.previous.unchanged(number, content) if job.previous else None
-    if shard is None or job.previous is None:
-        return None
-    with written(job.path(number)) as partial:
-        shutil.copyfile(job.previous.folder / shard.path, partial)
-    return Record(shard, embedded=0, reused=shard.passages, encode_seconds=0.0)
-
-
-def _filled_shard(
-    job: Job,
-    number: int,
-    found: Sequence[spool.Entry],
-    *,
-    known: tuple[KnownVectors, KnownVectors],
-    watch: _Watch,
-) -> Record:
-    from training.index.passages import cut
-
-    tokenizer, size = job.encoder.tokenizer, asdict(job.chunking)
-    planned = draft(
-        found,
-        job.previous.passages(number) if job.previous else None,
-        cut=lambda documents: cut(documents, tokenizer, **size),
-        columns=job.spooled.columns,
-        names=job.spooled.names,
-    )
-    vectors, figures = _vectors(job, planned, known=known, watch=watch)
-    passages = planned.finished(vectors)
-    sha256 = write_shard(job.path(number), passages)  # an empty one is left out at the end
-    path, content = shard_path(number, job.shards), spool.content(found)
-    shard = Shard(path, len(found), len(passages), sha256, content)
-    return Record(shard, **figures)
-
-
-def _vectors(
-    job: Job, planned: Draft, *, known: tuple[KnownVectors, KnownVectors], watch: _Watch
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """The (new, d) float16 vectors of a draft's new passages; a text is embedded once."""
-    texts = dict(zip(planned.hashes, planned.embedded, strict=True))
-    before = known[0].find(texts)
-    now = known[1].find(texts.keys() - before.keys())
-    found = {**before, **now}
-    # Alike lengths together: little padding. The hash makes the order certain.
-    missing = sorted(texts.keys() - found.keys(), key=lambda name: (len(texts[name]), name))
-    started = time.monotonic()
-    for start in range(0, len(missing), _PIECE):
-        piece = missing[start : start + _PIECE]
-        computed = job.encoder.encode([texts[name] for name in piece], report=watch.embedded)
-        found.update(zip(piece, computed.astype(np.float16), strict=True))
-    seconds = time.monotonic() - started if missing else 0.0
-    vectors = np.empty((len(planned.hashes), job.encoder.dimension), np.float16)
-    for row, name in enumerate(planned.hashes):
-        vectors[row] = found[name]
-    reused = planned.kept + sum(name in before for name in planned.hashes)
-    return vectors, {"embedded": len(missing), "reused": reused, "encode_seconds": seconds}
-
-
-class _Watch:
-    """How far a process is with its shards, in bytes of text."""
-
-    def __init__(self, job: Job, numbers: list[int]) -> None:
-        self.job, self.numbers = job, numbers
-        sizes = {n: spool.size(job.documents, n, job.shards) for n in numbers}
-        self._left = {n: size for n, size in sizes.items() if job.record(n) is None}
-        self._total = sum(self._left.values())
-        self._started = time.monotonic()
-        self._passages = 0
-
-    @property
-    def plan(self) -> str:
-        """What there is to do, before anything is done."""
-        there = len(self.numbers) - len(self._left)
-        return f"{len(self._left)} shards" + (f", {there} are there already" if there else "")
-
-    def embedded(self, count: int) -> None:
-        """The encoder is so far in this shard."""
-        self._tell(self._passages + count)
-
-    def finish(self, record: Record) -> None:
-        """A shard is done."""
-        self._left.pop(record.shard.number, None)
-        self._passages += record.embedded
-        self._tell(self._passages)
-
-    def _tell(self, passages: int) -> None:
-        left, seconds = sum(self._left.values()), time.monotonic() - self._started
-        done = self._total - left
-        self.job.progress.update(
-            step=len(self.numbers) - len(self._left),
-            steps=len(self.numbers),
-            loss=None,
-            seconds_left=seconds / done * left if done else None,
-            message=f"{passages:,} passages embedded, {passages / max(seconds, 1e-9):.0f}/s",
-        )
 
 
 def _finish(job: Job) -> Built:

@@ -136,6 +136,30 @@ def test_a_changed_document_touches_its_shard_alone(make, first, items, tmp_path
     np.testing.assert_allclose(pieced.vectors, whole.vectors, atol=2e-3)
 
 
+def test_what_is_new_in_several_shards_is_embedded_together(
+    make, first, items, encoder, tmp_path, monkeypatch
+):
+    asked = []
+    encode = encoder.encode
+    monkeypatch.setattr(
+        encoder, "encode", lambda texts, **more: (asked.append(texts), encode(texts, **more))[1]
+    )
+    changed = [
+        replace(item, text=f"{item.text} At last, puck {n}.") for n, item in enumerate(items)
+    ]
+    again = make([*changed[::5], *items[1:5]], tmp_path / "few", previous=first.folder)
+    assert len(asked) == 1
+    assert len(different(again, first)) > 2
+    assert again.embedded == len(asked[0])
+    monkeypatch.setattr("training.index.fill.MOST_ROWS", 1)
+    pieced = make([*changed[::5], *items[1:5]], tmp_path / "each", previous=first.folder)
+    assert len(asked) > 2
+    assert (pieced.embedded, pieced.reused) == (again.embedded, again.reused)
+    np.testing.assert_allclose(
+        *(read_shards(b.folder, b.manifest).vectors for b in (again, pieced)), atol=2e-3
+    )
+
+
 def test_documents_that_went_are_removed_and_new_ones_come(make, first, items, tmp_path):
     new = replace(items[0], id="new", text="Bread of another kind, with salt.")
     again = make([*items[5:], new], tmp_path, previous=first.folder)
