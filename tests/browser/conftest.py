@@ -58,6 +58,15 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert outside == []
 
 
+def click_example(page: Page, tab: str) -> None:
+    """Click the first example of a tab.
+
+    Gradio draws the row twice, plain until the examples' own view is loaded: a click that falls in
+    between is lost with its button.
+    """
+    page.locator(f"#{tab}-examples button:has(span)").first.click()
+
+
 @pytest.fixture(scope="module")
 def hub_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     """An empty embedded Hub of this module's own."""

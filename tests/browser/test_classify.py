@@ -14,7 +14,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, click_example
 from tests.tabs.lab import LABELS, AppProcess, HubProcess, environment_for, publish
 
 OpenPage = Callable[..., Page]
@@ -38,7 +38,7 @@ def app(
 
 
 def classify_example(page: Page) -> None:
-    page.locator("#classify-examples button").first.click()
+    click_example(page, "classify")
     expect(page.locator("#classify-latency")).to_contain_text(re.compile(r"ms|毫秒"))
 
 

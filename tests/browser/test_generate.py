@@ -13,7 +13,7 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
 from hub_utils.connection import Hub
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, click_example
 from tests.tabs.lab import AppProcess, HubProcess, environment_for, publish, tiny_generator
 
 OpenPage = Callable[..., Page]
@@ -93,7 +93,7 @@ def test_one_click_on_an_example_writes_on_in_coloured_tokens(
     app: AppProcess, revision: str, open_page: OpenPage
 ):
     page = open_tab(open_page, app.url)
-    page.locator("#generate-examples button").first.click()
+    click_example(page, "generate")
     done(page)
     lane = page.locator("#generate-lane-0")
     expect(lane.locator(".lab-prompt")).to_contain_text("Once upon a time there was a king")
@@ -198,7 +198,7 @@ def test_a_phone_in_chinese_reads_everything_in_one_direction(
     page = open_tab(open_page, f"{app.url}/?lang=zh", "文本生成", viewport=PHONE)
     expect(page.locator("#generate-source")).to_contain_text("当前版本")
     page.get_by_label("与另一个温度并排").check()
-    page.locator("#generate-examples button").first.click()
+    click_example(page, "generate")
     done(page)
     expect(page.locator("#generate-lane-0 .lab-lane-title")).to_be_in_viewport()
     expect(page.locator("#generate-lane-1 .lab-lane-title")).to_have_text("温度 1.2")

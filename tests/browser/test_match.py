@@ -11,7 +11,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, click_example
 from tests.tabs.lab import AppProcess, HubProcess, environment_for, publish, tiny_clip
 from tests.training.clip.conftest import draw
 
@@ -67,7 +67,7 @@ def test_a_text_finds_pictures_by_one_click_on_an_example(
 ) -> None:
     page = match_page(open_page, app, lang="zh", viewport=PHONE)
     page.get_by_role("tab", name="文 → 图").click()
-    page.locator("#match-examples button").first.click()
+    click_example(page, "match")
     expect(page.locator("#match-find-latency")).to_contain_text("毫秒")
     expect(page.locator("#match-gallery img")).to_have_count(12)
     for box in [image.bounding_box() for image in page.locator("#match-gallery img").all()]:

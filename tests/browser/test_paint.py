@@ -12,7 +12,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, click_example
 from tests.tabs.lab import AppProcess, HubProcess, environment_for, publish, tiny_painter
 
 OpenPage = Callable[..., Page]
@@ -42,7 +42,7 @@ def test_an_example_becomes_a_picture_that_can_be_saved(
     open_page: OpenPage, app: AppProcess
 ) -> None:
     page = paint_page(open_page, app)
-    page.locator("#paint-examples button").first.click()
+    click_example(page, "paint")
     expect(page.locator("#paint-status")).to_contain_text("Painted in")
     expect(page.locator("#paint-pictures img")).to_have_count(1)
     expect(page.locator("#paint-way img")).to_have_count(8)

@@ -14,7 +14,7 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
 from hub_utils.connection import Hub
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, click_example
 from tests.tabs.lab import EVIL, AppProcess, HubProcess, environment_for, publish_index
 
 OpenPage = Callable[..., Page]
@@ -102,7 +102,7 @@ def test_an_example_is_found_shown_on_the_map_and_leads_on(
     app: AppProcess, revision: str, open_page: OpenPage
 ):
     page = open_tab(open_page, app.url)
-    page.locator("#search-examples button").first.click()
+    click_example(page, "search")
     answered(page, rf"\d+ passages in \d+ ms by revision {revision[:7]}")
     shown = int(page.locator("#search-status").inner_text().split()[0])
     assert 1 < shown <= 10
@@ -198,7 +198,7 @@ def test_a_phone_in_chinese_reads_everything_in_one_direction(
     page = open_tab(open_page, url, "语义搜索", viewport=PHONE, color_scheme="dark")
     expect(page.locator("#search-source")).to_contain_text("数据卡")
     page.get_by_label("三种并排").check()
-    page.locator("#search-examples button").first.click()
+    click_example(page, "search")
     answered(page)
     expect(page.locator(".lab-column h3").first).to_be_in_viewport()
     expect(page.locator(".lab-column h3").first).to_have_text("两者结合")

@@ -172,6 +172,6 @@ def finished(encoder: Path, corpus_file: Path, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("finished")
     options = (
         f"bert --data {corpus_file} --base {encoder} --no-push --output-dir {folder} "
-        "--max-steps 500 --batch-size 16 --learning-rate 0.003 --trained-layers 3"
+        "--max-steps 250 --batch-size 16 --learning-rate 0.006 --trained-layers 3"
     )
     return folder, train_and_publish(build_parser().parse_args(options.split()))

@@ -22,7 +22,7 @@ def classifier(corpus_file, encoder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tuned")
     options = (
         f"bert --data {corpus_file} --base {encoder} --no-push --output-dir {folder} "
-        "--lora-rank 0 --max-steps 300 --batch-size 16 --learning-rate 0.003"
+        "--lora-rank 0 --max-steps 150 --batch-size 16 --learning-rate 0.003"
     )
     train_and_publish(build_parser().parse_args(options.split()))
     return load(folder / "repository")

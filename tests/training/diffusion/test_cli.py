@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -52,13 +53,20 @@ def test_going_on_is_not_published_where_the_same_judge_finds_it_worse(
 ) -> None:
     judged = ("--repo", "tiny-painter", "--judge", str(tiny_clip(tmp_path / "judge")))
     options = (pictures, text_encoder, tmp_path / "run", *judged)
-    good = train_and_publish(parse(*options, "--max-steps", "200", "--decoder-steps", "100"))
-    spoiled = ("--from", "lab/tiny-painter", "--max-steps", "3", "--matrix-rate", "50")
+    train_and_publish(parse(*options))
+    evaluation = tmp_path / "run" / "repository" / "evaluation.json"
+    better = {**json.loads(evaluation.read_text("utf-8")), "prompt_accuracy": 1.0}
+    published = hub.api.upload_file(
+        path_or_fileobj=json.dumps(better).encode(),
+        path_in_repo=evaluation.name,
+        repo_id="lab/tiny-painter",
+    )
+    spoiled = ("--from", "lab/tiny-painter", "--max-steps", "2")
     bad = train_and_publish(parse(*options, *spoiled))
-    assert bad["prompt_accuracy"] < good["prompt_accuracy"]
+    assert bad["prompt_accuracy"] < 1
     assert bad["revision"] is None
     assert "not published: prompt accuracy" in capsys.readouterr().err
-    assert load("lab/tiny-painter").revision == good["revision"]
+    assert load("lab/tiny-painter").revision == published.oid
     elsewhere = train_and_publish(parse(*options, *spoiled, "--repo", "other-painter"))
     assert elsewhere["repo"] == "lab/other-painter"
     assert elsewhere["revision"] is not None
