@@ -268,6 +268,8 @@ def _published(
     measured = "not measured" if found is None else f"prompt accuracy {found:.3f}"
     progress.say("evaluate", measured)
     better = _better_before(start, outcome)
+    if better is not None:
+        progress.say("publish", f"not published: {measured}, {outcome.repo} has {better:.3f}")
     folder = write_repository(outcome, args.output_dir / "repository")
     pushed = publish(
         folder,
@@ -276,8 +278,6 @@ def _published(
         message=f"Train on {outcome.corpus.name}: {measured}",
         progress=progress,
     )
-    if better is not None:
-        progress.say("done", f"not published: {measured}, {outcome.repo} has {better:.3f}")
     return {**figures(outcome), **pushed}
 
 

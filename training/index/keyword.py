@@ -24,6 +24,7 @@ from training.index.terms import Span, Terms, stemmer_available
 FILE = "index.safetensors"
 FORMAT = 1
 METHOD, K1, B = "lucene", 1.5, 0.75  # bm25s's own
+BLOCK = 8192  # passages whose terms are counted at once: some 800,000 numbers
 
 
 class KeywordIndex:
@@ -110,20 +111,57 @@ class KeywordIndex:
 
 
 def _weighted(columns: list[array[int]], vocabulary: dict[str, int]) -> dict[str, np.ndarray]:
-    """The sparse matrix of BM25 weights, a column for each term."""
-    from bm25s import BM25
+    """The sparse matrix of BM25 weights, a column for each term.
 
-    scores: dict[str, Any] = {"data": [], "indices": [], "indptr": [0]}
-    if vocabulary:
-        bm25 = BM25(k1=K1, b=B, method=METHOD)
-        bm25.index((columns, vocabulary), create_empty_token=False, show_progress=False)
-        scores = bm25.scores
+    The same bytes as bm25s's own `index`, which goes through the passages one by one: here a block
+    of them is counted at once, in a quarter of the time.
+    """
+    from scipy.sparse import csc_matrix
+
+    lengths = np.fromiter(map(len, columns), np.int64, len(columns))
+    terms, rows, counts = _counted(columns, lengths)
+    frequencies = np.bincount(terms, minlength=len(vocabulary))
+    values = _weights(terms, rows, counts, frequencies=frequencies, lengths=lengths)
+    matrix = csc_matrix((values, (rows, terms)), shape=(len(columns), len(vocabulary)))
     return {
-        "data": np.asarray(scores["data"], np.float32),
-        "indices": np.asarray(scores["indices"], np.int32),
-        "indptr": np.asarray(scores["indptr"], np.int64),
+        "data": matrix.data,
+        "indices": matrix.indices.astype(np.int32),
+        "indptr": matrix.indptr.astype(np.int64),
         "vocabulary": np.frombuffer("\n".join(vocabulary).encode("utf-8"), np.uint8),
     }
+
+
+def _counted(columns: list[array[int]], lengths: np.ndarray) -> tuple[np.ndarray, ...]:
+    """(term, row, times) of every term that a passage has: (m,) int32, int32 and float32."""
+    empty = np.empty(0, np.int32)
+    found = [(empty, empty, empty.astype(np.float32))]
+    for start in range(0, len(columns), BLOCK):
+        numbers = np.concatenate([np.asarray(c, np.int64) for c in columns[start : start + BLOCK]])
+        rows = np.repeat(np.arange(start, len(columns))[:BLOCK], lengths[start : start + BLOCK])
+        pairs, times = np.unique(rows << 32 | numbers, return_counts=True)
+        terms = (pairs & 0xFFFFFFFF).astype(np.int32)
+        found.append((terms, (pairs >> 32).astype(np.int32), times.astype(np.float32)))
+    return tuple(np.concatenate(part) for part in zip(*found, strict=True))
+
+
+def _weights(
+    terms: np.ndarray,
+    rows: np.ndarray,
+    counts: np.ndarray,
+    *,
+    frequencies: np.ndarray,
+    lengths: np.ndarray,
+) -> np.ndarray:
+    """(m,) float32 BM25 weights by bm25s's formulas, which take whole arrays."""
+    from bm25s.scoring import _score_idf_lucene, _score_tfc_lucene
+
+    if not len(terms):
+        return np.empty(0, np.float32)
+    # Of a term that no passage has, as when all are empty, nothing is asked.
+    rarity = [_score_idf_lucene(max(1, count), len(lengths)) for count in frequencies.tolist()]
+    share = _score_tfc_lucene(counts, lengths[rows], lengths.mean(), K1, B)
+    weights: np.ndarray = (np.asarray(rarity, np.float32)[terms] * share).astype(np.float32)
+    return weights
 
 
 def _scorer(arrays: dict[str, np.ndarray], passages: int) -> Any:
