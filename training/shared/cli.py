@@ -74,11 +74,16 @@ def add_overrides(parser: argparse.ArgumentParser, options: Mapping[str, dict[st
 
 
 def overridden(config: Config, args: argparse.Namespace) -> Config:
-    """A preset's settings with those that were given as options."""
+    """A preset's settings with those that were given as options.
+
+    Planned in steps, a run is the same on every machine; planned in seconds, it is that long. So
+    the one of the two that is given takes the place of both of the preset's.
+    """
     names = {field.name for field in fields(config)}
     given = {n: v for n, v in vars(args).items() if n in names and v is not None}
-    if getattr(args, "max_steps", None) is not None and args.max_seconds is None:
-        given["max_seconds"] = None  # planned in steps: the same on every machine
+    budget = [n for n in ("max_steps", "max_seconds") if n in names]
+    if any(n in given for n in budget):
+        given = {**dict.fromkeys(budget), **given}
     return replace(config, **given)
 
 

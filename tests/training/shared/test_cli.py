@@ -1,9 +1,11 @@
+import argparse
 import json
+from dataclasses import dataclass
 
 import pytest
 
 from hub_utils.errors import DataError
-from training.shared.cli import EXIT_ERROR, EXIT_INTERRUPTED, run_command
+from training.shared.cli import EXIT_ERROR, EXIT_INTERRUPTED, overridden, run_command
 
 
 def test_figures_are_the_last_line_of_stdout(capsys):
@@ -32,3 +34,26 @@ def test_an_interruption_says_how_to_go_on(capsys):
 def test_a_fault_of_ours_is_not_hidden():
     with pytest.raises(ZeroDivisionError):
         run_command(lambda: {"x": 1 / 0})
+
+
+@dataclass(frozen=True)
+class Planned:
+    max_steps: int | None = 600
+    max_seconds: float | None = 60.0
+    seed: int = 0
+
+
+@pytest.mark.parametrize(
+    ("given", "steps", "seconds"),
+    [
+        ({}, 600, 60.0),
+        ({"seed": 1}, 600, 60.0),
+        ({"max_steps": 5}, 5, None),
+        ({"max_seconds": 900.0}, None, 900.0),
+        ({"max_steps": 5, "max_seconds": 9.0}, 5, 9.0),
+    ],
+)
+def test_a_given_budget_takes_the_place_of_the_presets(given, steps, seconds):
+    options = argparse.Namespace(**{"max_steps": None, "max_seconds": None, **given})
+    config = overridden(Planned(), options)
+    assert (config.max_steps, config.max_seconds) == (steps, seconds)
