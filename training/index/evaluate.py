@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -163,12 +164,15 @@ def ranked_documents(index: SearchIndex, wanted: Wanted, count: int = DEEP) -> l
 
 def bootstrap(values: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
     """The middle 95 % of means of `values` (q,) drawn again with replacement."""
-    generator = np.random.default_rng(seed)
-    # How often each value is drawn; the values themselves would be RESAMPLES times as many.
-    shares = np.full(len(values), 1 / len(values))
-    counts = generator.multinomial(len(values), shares, size=RESAMPLES)  # (r, q)
-    low, high = np.percentile(counts @ values / len(values), (2.5, 97.5))
+    low, high = np.percentile(_drawn(len(values), seed) @ values / len(values), (2.5, 97.5))
     return float(low), float(high)
+
+
+@lru_cache(maxsize=1)  # one evaluation asks for many intervals
+def _drawn(count: int, seed: int) -> np.ndarray:
+    """(RESAMPLES, count): how often each value is drawn, which is less than the values drawn."""
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
 
 
 @dataclass(frozen=True)
