@@ -155,11 +155,17 @@ def _words(title: str, category: str) -> str:
 
 
 def _names(drawn: Ground) -> list[dict[str, Any]]:
-    """The categories' names in the middle of their points, as many as do not cover each other."""
+    """The categories' names in the middle of their points, as many as do not cover each other.
+
+    One that would go over the edge stands further inside.
+    """
+    low, high = drawn.places[:, 0].min(), drawn.places[:, 0].max()
     sizes = {name: np.flatnonzero(drawn.categories == name) for name in drawn.names if name}
     placed: list[tuple[str, np.ndarray]] = []
     for name in sorted(sizes, key=lambda name: -len(sizes[name])):
         middle = np.median(drawn.places[sizes[name]], axis=0)
+        half = min(len(name) * NAME_WIDTH, high - low) / 2
+        middle[0] = np.clip(middle[0], low + half, high - half)
         if all(_apart(name, middle, *other) for other in placed):
             placed.append((name, middle))
     look = {"showarrow": False, "font": {"size": 11}, "captureevents": False}

@@ -35,6 +35,17 @@ def test_every_passage_is_a_point_in_the_colour_of_its_category(drawn: Ground, i
     assert shown.layout.annotations
 
 
+def test_a_long_name_stays_on_the_map(drawn: Ground, monkeypatch: pytest.MonkeyPatch):
+    width = 0.2
+    monkeypatch.setattr(search_map, "NAME_WIDTH", width)
+    low, high = drawn.places[:, 0].min(), drawn.places[:, 0].max()
+    notes = figure(drawn).layout.annotations
+    assert notes
+    for note in notes:
+        half = min(len(note.text) * width, high - low) / 2
+        assert low - 1e-6 <= note.x - half < note.x + half <= high + 1e-6
+
+
 def test_a_large_corpus_is_drawn_by_the_same_sample_each_time(
     index: SearchIndex, monkeypatch: pytest.MonkeyPatch
 ):
