@@ -82,12 +82,12 @@ def fill_all(job: Job, *, rank: int, processes: int) -> None:
     for number in watch.numbers:
         record = job.record(number)
         if record is not None:
-            filler.finish(record)
+            filler.there(record)
             continue
         found = spool.entries(job.documents, number, job.shards)
         record = _kept_shard(job, number, found)
         if record is not None:
-            filler.write(record)
+            filler.done(record)
         else:
             filler.plan(number, found)
     filler.fill()
@@ -130,17 +130,17 @@ class _Filler:
         self._now = KnownVectors(dimension)
         self._waiting: list[_Planned] = []
 
-    def finish(self, record: Record) -> None:
-        """A shard is there."""
+    def there(self, record: Record) -> None:
+        """A shard has its file and its record."""
         if record.shard.passages:
             self._now.add(self._job.path(record.shard.number))
         self._watch.finish(record)
 
-    def write(self, record: Record) -> None:
-        """A shard's file is there: it is done as soon as its record is."""
+    def done(self, record: Record) -> None:
+        """A shard has its file: write the record, which says so to a resumed run."""
         name = f"{record.shard.number:05d}.json"
         write_text(self._job.done / name, json.dumps(asdict(record)))
-        self.finish(record)
+        self.there(record)
 
     def plan(self, number: int, found: Sequence[spool.Entry]) -> None:
         """Cut the documents of a shard; fill the shards that wait when there is enough to do."""
@@ -175,7 +175,7 @@ class _Filler:
         for planned in waiting:
             mine = missing & set(planned.draft.hashes)
             missing -= mine  # the first shard with a text counts it
-            self._finish(planned, found, known=before.keys(), embedded=len(mine), each=each)
+            self._write(planned, found, known=before.keys(), embedded=len(mine), each=each)
 
     def _embedded(self, texts: Mapping[str, str]) -> dict[str, np.ndarray]:
         """(d,) float16 vectors of texts by their hash."""
@@ -190,7 +190,7 @@ class _Filler:
             found.update(zip(piece, computed.astype(np.float16), strict=True))
         return found
 
-    def _finish(
+    def _write(
         self,
         planned: _Planned,
         found: Mapping[str, np.ndarray],
@@ -210,7 +210,7 @@ class _Filler:
         path = shard_path(planned.number, job.shards)
         shard = Shard(path, planned.documents, len(passages), sha256, planned.content)
         reused = planned.draft.kept + sum(name in known for name in hashes)
-        self.write(Record(shard, embedded, reused, encode_seconds=embedded * each))
+        self.done(Record(shard, embedded, reused, encode_seconds=embedded * each))
 
 
 class _Watch:

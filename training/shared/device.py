@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Below this gain casting back and forth eats what the faster product wins.
 MIN_GAIN = 1.3
-ROUNDS = 10
+ROUNDS = 10  # of a product in each format, in turns
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,16 @@ def first(make, items, tmp_path_factory):
     return make(items, tmp_path_factory.mktemp("first"))
 
 
+@pytest.fixture
+def asked(encoder, monkeypatch):
+    """The texts of every call of the encoder."""
+    calls, encode = [], encoder.encode
+    monkeypatch.setattr(
+        encoder, "encode", lambda texts, **more: (calls.append(texts), encode(texts, **more))[1]
+    )
+    return calls
+
+
 def contents(built):
     """Shard path → bytes."""
     return {shard.path: (built.folder / shard.path).read_bytes() for shard in built.manifest.shards}
@@ -137,13 +147,8 @@ def test_a_changed_document_touches_its_shard_alone(make, first, items, tmp_path
 
 
 def test_what_is_new_in_several_shards_is_embedded_together(
-    make, first, items, encoder, tmp_path, monkeypatch
+    make, first, items, asked, tmp_path, monkeypatch
 ):
-    asked = []
-    encode = encoder.encode
-    monkeypatch.setattr(
-        encoder, "encode", lambda texts, **more: (asked.append(texts), encode(texts, **more))[1]
-    )
     changed = [
         replace(item, text=f"{item.text} At last, puck {n}.") for n, item in enumerate(items)
     ]
@@ -304,14 +309,7 @@ def test_progress_tells_the_time_left(items, encoder, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "progress.json").read_text())["phase"] == "embed"
 
 
-def test_the_encoder_gets_texts_of_like_length_together(
-    first, items, encoder, tmp_path, monkeypatch
-):
-    asked = []
-    encode = encoder.encode
-    monkeypatch.setattr(
-        encoder, "encode", lambda texts, **more: (asked.append(texts), encode(texts, **more))[1]
-    )
+def test_the_encoder_gets_texts_of_like_length_together(first, items, encoder, asked, tmp_path):
     progress = Progress("index", tmp_path, quiet=True)
     build(Documents(items), encoder, CONFIG, output=tmp_path, previous=None, progress=progress)
     for texts in asked:
