@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 
 from benchmarks.index_collections import COLLECTIONS, TUNED_ON, Collection, Kind
-from training.index.evaluate import Evaluation, compare, evaluate
+from training.index.evaluate import Evaluation, ask, compare, evaluate
 from training.index.fusion import DEFAULT_RULE, RULES
 from training.index.inference import index_texts
 from training.index.search import MODES, SearchIndex
@@ -43,7 +43,8 @@ def main(arguments: list[str]) -> int:
         print(
             f"{name}: {len(index)} passages, {time.perf_counter() - began:.0f} s", file=sys.stderr
         )
-        found = compare(index, collection.queries, collection.qrels, skip_own=collection.own)
+        questions = ask(index, collection.queries, collection.qrels)
+        found = compare(index, questions, skip_own=collection.own)
         rows.append(row(name, COLLECTIONS[name], collection, found))
         figures[name] = {mode: one.figures() for mode, one in found.items()}
         if args.rules and name == TUNED_ON:

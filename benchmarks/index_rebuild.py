@@ -1,6 +1,6 @@
 """Building an index again: nothing changed, and one document in a hundred changed.
 
-Run: python -m benchmarks.index_rebuild [SPLIT]   (of 20 Newsgroups; default: test)
+Run: python -m benchmarks.index_rebuild [SPLIT]   (of 20 Newsgroups; default: all)
 
 Each build is the command as a user runs it, in a process of its own: start, reading, embedding,
 map, card and the push to the Hub are all in the seconds. The earlier revision is on the Hub and in
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     from training.index.documents import read_documents
 
     hub = connect(Settings.from_env())
-    split = arguments[0] if arguments else "test"
+    split = arguments[0] if arguments else None
     documents = list(read_documents(DEFAULT_DATA, hub=hub, split=split))
     with TemporaryDirectory() as folder:
         try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hub_utils.connection import Hub
     from training.index.documents import Document
-    from training.index.encoder import Encoder
+    from training.index.encoder import TextEncoder
     from training.index.inference import SearchIndex
 
 SUFFIXES = (".txt", ".md", ".html", ".pdf", ".csv", ".tsv", ".jsonl")
@@ -107,7 +107,7 @@ class OwnIndexes:
 
 def index_file(
     path: Path,
-    encoder: Encoder,
+    encoder: TextEncoder,
     *,
     hub: Hub,
     report: Report,
@@ -157,7 +157,7 @@ class _Told:
     """The encoder, while it reads a file: within the bounds, with reports, until it is stopped."""
 
     def __init__(
-        self, encoder: Encoder, name: str, report: Report, stopped: Callable[[], bool]
+        self, encoder: TextEncoder, name: str, report: Report, stopped: Callable[[], bool]
     ) -> None:
         self._encoder, self._name = encoder, name
         self._report, self._stopped = report, stopped

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from training.index.documents import Document
-    from training.index.encoder import Encoder
+    from training.index.encoder import TextEncoder
     from training.shared.progress import Progress
 
 LIBRARIES = ("sentence-transformers", "transformers", "torch", "pyarrow", "bm25s")
@@ -52,7 +52,7 @@ class Built:
 
     folder: Path
     manifest: Manifest
-    encoder: Encoder
+    encoder: TextEncoder
     seed: int = 0  # for what is drawn from it
     embedded: int = 0  # vectors computed
     reused: int = 0  # passages whose vector an earlier revision had
@@ -86,7 +86,7 @@ class Built:
 
 def build(
     documents: Iterable[Document],
-    encoder: Encoder,
+    encoder: TextEncoder,
     config: IndexConfig,
     *,
     output: Path,
@@ -102,16 +102,16 @@ def build(
     `output`.
     """
     started = time.monotonic()
-    accelerator = _accelerator()
-    main = bool(accelerator.is_main_process)
+    processes = _processes()
+    main = processes.is_main_process
     progress.quiet = progress.quiet or not main
     with alone_in(output) if main else nullcontext(), disk_room(output):
         if main:
             _prepare(documents, encoder, config, output=output, previous=previous, resume=resume)
-        accelerator.wait_for_everyone()
+        processes.wait_for_everyone()
         job = _job(encoder, config, output=output, previous=previous, progress=progress)
-        fill_all(job, rank=accelerator.process_index, processes=accelerator.num_processes)
-        accelerator.wait_for_everyone()
+        fill_all(job, rank=processes.process_index, processes=processes.num_processes)
+        processes.wait_for_everyone()
         if not main:
             nothing = _manifest(job, (), documents=0, hashes=np.empty(0, np.uint64))
             return Built(output / "repository", nothing, encoder, main=False)
@@ -131,7 +131,7 @@ def clear(output: Path) -> None:
         shutil.rmtree(output / folder, ignore_errors=True)
 
 
-def encoder_facts(encoder: Encoder) -> EncoderFacts:
+def encoder_facts(encoder: TextEncoder) -> EncoderFacts:
     """What the manifest says of an encoder."""
     return EncoderFacts(
         repo=str(encoder.repo),
@@ -142,8 +142,25 @@ def encoder_facts(encoder: Encoder) -> EncoderFacts:
     )
 
 
+@dataclass(frozen=True)
+class _Alone:
+    """A run's only process, in accelerate's words, without the seconds that its import takes."""
+
+    is_main_process: bool = True
+    process_index: int = 0
+    num_processes: int = 1
+
+    def wait_for_everyone(self) -> None:
+        """There is nobody else."""
+
+
+def _processes() -> _Alone | Accelerator:
+    """This process among those of the run, as torch's launchers tell it."""
+    return _accelerator() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else _Alone()
+
+
 def _accelerator() -> Accelerator:
-    """One process, or several under `accelerate launch`; a slow one is waited for."""
+    """One of several processes under `accelerate launch`; a slow one is waited for."""
     from datetime import timedelta
 
     from accelerate import Accelerator
@@ -157,7 +174,7 @@ def _accelerator() -> Accelerator:
 
 def _prepare(
     documents: Iterable[Document],
-    encoder: Encoder,
+    encoder: TextEncoder,
     config: IndexConfig,
     *,
     output: Path,
@@ -165,15 +182,9 @@ def _prepare(
     resume: bool,
 ) -> None:
     """Spool the documents, or keep what is to be resumed. Raises SettingsError."""
-    asked = {
-        "encoder": asdict(encoder_facts(encoder)),
-        "chunking": asdict(_chunking(config, encoder)),
-        "previous": hash_of(previous / "manifest.json") if previous is not None else None,
-        "shards_asked": config.shards,
-        "split": config.split,
-    }
     state = read_json(output / STATE)
     if resume and state and spool.complete(output / "documents"):
+        asked = _asked(encoder, config, previous=previous)
         if len(list((output / "shards").glob("*.json"))) == state["shards"]:
             del asked["previous"]  # its place may have been taken by what is finished
         _require_same(asked, state)
@@ -183,8 +194,20 @@ def _prepare(
     (output / STATE).unlink(missing_ok=True)
     spooled = spool.spread(documents, output / "documents")
     shards = config.shards or spool.shards_for(spooled.size, previous=previous_shards(previous))
+    asked = _asked(encoder, config, previous=previous)
     state = {**asked, "shards": shards, "previous_folder": str(previous) if previous else None}
     write_text(output / STATE, json.dumps(state))
+
+
+def _asked(encoder: TextEncoder, config: IndexConfig, *, previous: Path | None) -> dict[str, Any]:
+    """What a run that is resumed must have in common with the one that was killed."""
+    return {
+        "encoder": asdict(encoder_facts(encoder)),
+        "chunking": asdict(_chunking(config, encoder)),
+        "previous": hash_of(previous / "manifest.json") if previous is not None else None,
+        "shards_asked": config.shards,
+        "split": config.split,
+    }
 
 
 def _require_same(asked: Mapping[str, Any], state: Mapping[str, Any]) -> None:
@@ -196,12 +219,12 @@ def _require_same(asked: Mapping[str, Any], state: Mapping[str, Any]) -> None:
             )
 
 
-def _chunking(config: IndexConfig, encoder: Encoder) -> Chunking:
+def _chunking(config: IndexConfig, encoder: TextEncoder) -> Chunking:
     return Chunking(window(config, encoder.max_tokens), config.overlap_tokens)
 
 
 def _job(
-    encoder: Encoder,
+    encoder: TextEncoder,
     config: IndexConfig,
     *,
     output: Path,

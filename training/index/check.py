@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.index.evaluate import Evaluation, compare
+from training.index.evaluate import Evaluation, Questions, ask, compare
 
 if TYPE_CHECKING:
     from training.index.rows import PassageRows
@@ -27,10 +27,15 @@ _SENTENCE = re.compile(r"([^.!?。！？\n]+)([.!?。！？]?)")  # and its end,
 KnownItems = tuple[dict[str, str], dict[str, dict[str, int]]]  # queries, judgements
 
 
-def check(index: SearchIndex, *, seed: int = 0) -> dict[str, Evaluation]:
-    """The evaluation of every mode; empty if no passage is long enough."""
+def questions(index: SearchIndex, *, seed: int = 0) -> Questions | None:
+    """What is asked, encoded; None if no passage is long enough."""
     queries, qrels = known_items(index.passages, seed=seed)
-    return compare(index, queries, qrels) if queries else {}
+    return ask(index, queries, qrels) if queries else None
+
+
+def check(index: SearchIndex, asked: Questions | None) -> dict[str, Evaluation]:
+    """The evaluation of every mode; empty if there is nothing to ask."""
+    return compare(index, asked) if asked else {}
 
 
 def known_items(passages: PassageRows, *, seed: int = 0, count: int = QUERIES) -> KnownItems:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hub_utils.errors import RepoNotFoundError, SettingsError
+from hub_utils.errors import DataError, RepoNotFoundError, SettingsError
 from hub_utils.names import RepoId
 from training.index.config import (
     DEFAULT_DATA,
@@ -24,7 +24,8 @@ from training.index.config import (
     checked,
     preset,
 )
-from training.index.manifest import FILE, write
+from training.index.encoder_process import Load, UnexpectedEncoderError, loading
+from training.index.manifest import FILE, EncoderFacts, read, write
 from training.shared.cli import (
     add_common_options,
     add_overrides,
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
     from hub_utils.connection import Hub
     from training.index.build import Built
     from training.index.documents import Documents
-    from training.index.encoder import Encoder
+    from training.index.encoder import TextEncoder
+    from training.index.term_numbers import TermNumbers
 
 NEEDED = [FILE, "data/*", "map.parquet"]  # of an earlier revision
 # Options that replace a value of the preset when given.
@@ -83,6 +85,13 @@ def build_and_publish(args: argparse.Namespace) -> Mapping[str, Any] | None:
     """The whole way. Returns the figures; None in the other processes of a distributed run."""
     config = config_from(args)
     quiet_libraries()
+    with loading() as load:
+        return _build_and_publish(args, config, load)
+
+
+def _build_and_publish(
+    args: argparse.Namespace, config: IndexConfig, load: Load
+) -> Mapping[str, Any] | None:
     progress = Progress("index", args.output_dir)
     hub = hub_for([args.data, config.encoder], push=args.push)
     repo = (
@@ -93,19 +102,31 @@ def build_and_publish(args: argparse.Namespace) -> Mapping[str, Any] | None:
     previous = _previous(args, repo, hub=hub)
     documents = _documents(args, config, hub=hub)
     progress.say("load", f"encoder {config.encoder_name}")
-    encoder = _encoder(config, hub=hub)
+    encoder = _encoder(config, load, hub=hub, previous=previous)
     from training.index.build import build
+    from training.index.publish import prepare
 
-    built = build(
-        documents,
-        encoder,
-        config,
-        output=args.output_dir,
-        previous=previous,
-        progress=progress,
-        resume=args.resume,
-    )
-    return _published(args, built, repo, hub=hub, progress=progress) if built.main else None
+    terms = prepare(previous)  # there is time: the encoder is being loaded
+
+    def once(documents: Documents) -> Mapping[str, Any] | None:
+        built = build(
+            documents,
+            encoder,
+            config,
+            output=args.output_dir,
+            previous=previous,
+            progress=progress,
+            resume=args.resume,
+        )
+        if not built.main:
+            return None
+        return _published(args, built, repo, hub=hub, terms=terms, progress=progress)
+
+    try:
+        return once(documents)
+    except UnexpectedEncoderError as error:
+        progress.say("load", error.line())
+        return once(_documents(args, config, hub=hub))
 
 
 def config_from(args: argparse.Namespace) -> IndexConfig:
@@ -131,13 +152,15 @@ def _documents(args: argparse.Namespace, config: IndexConfig, *, hub: Hub | None
     )
 
 
-def _encoder(config: IndexConfig, *, hub: Hub | None) -> Encoder:
-    from training.index.encoder import load_encoder
-
+def _encoder(
+    config: IndexConfig, load: Load, *, hub: Hub | None, previous: Path | None
+) -> TextEncoder:
     folder = Path(config.encoder)
     if folder.is_dir():
         name = config.encoder_name
-        return load_encoder(folder, repo=name, revision=folder_revision(folder))
+        revision = folder_revision(folder)
+        known = _known_facts(previous, name, revision)
+        return load(folder, repo=name, revision=revision, known=known)
     if hub is None:
         raise SettingsError(
             f"There is no folder {config.encoder!r}.", hint="Name a folder or a Hub id."
@@ -146,7 +169,17 @@ def _encoder(config: IndexConfig, *, hub: Hub | None) -> Encoder:
 
     repo = hub.repo(config.encoder)
     pulled = pull(repo, hub=hub, revision=config.encoder_revision, exports=False)
-    return load_encoder(pulled.folder, repo=str(repo), revision=pulled.revision)
+    known = _known_facts(previous, str(repo), pulled.revision)
+    return load(pulled.folder, repo=str(repo), revision=pulled.revision, known=known)
+
+
+def _known_facts(previous: Path | None, repo: str, revision: str) -> EncoderFacts | None:
+    """What the earlier index says of this revision of the encoder, which cannot have changed."""
+    try:
+        facts = read(previous).encoder if previous else None
+    except DataError:
+        return None
+    return facts if facts and (facts.repo, facts.revision) == (repo, revision) else None
 
 
 def folder_revision(folder: Path) -> str:
@@ -199,7 +232,13 @@ def _refuse_other_content(repo: RepoId, revision: str, *, hub: Hub) -> None:
 
 
 def _published(
-    args: argparse.Namespace, built: Built, repo: RepoId, *, hub: Hub | None, progress: Progress
+    args: argparse.Namespace,
+    built: Built,
+    repo: RepoId,
+    *,
+    hub: Hub | None,
+    terms: TermNumbers | None,
+    progress: Progress,
 ) -> Mapping[str, Any]:
     """Complete the folder, push it if asked, and give the figures."""
     from training.index.build import clear
@@ -208,7 +247,7 @@ def _published(
     progress.say("publish", "keyword index, map and card")
     with disk_room(args.output_dir):
         write(built.folder, replace(built.manifest, command=command_line(args)))
-        write_repository(built.folder, built.encoder, repo, hub=hub, seed=built.seed)
+        write_repository(built.folder, built.encoder, repo, hub=hub, terms=terms, seed=built.seed)
     pushed = publish(
         built.folder,
         repo,

@@ -1,8 +1,13 @@
-"""One shard from its documents: rows taken over where nothing changed, the others cut anew."""
+"""One shard from its documents: rows taken over where nothing changed, the others cut anew.
+
+outline = Outline.of(entries, earlier)               # which documents have to be cut
+draft = outline.draft(passages, columns=…, names=…)  # their passages; they have no vectors yet
+draft.finished(vectors)                              # the shard
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +21,6 @@ if TYPE_CHECKING:
     from training.index.documents import Document
     from training.index.passages import Passage
     from training.index.spool import Entry
-
-Cut = Callable[[list["Document"]], list[list["Passage"]]]
 
 
 @dataclass(frozen=True)
@@ -48,36 +51,55 @@ class Draft:
         return Passages(table, np.concatenate([self.earlier.vectors, vectors])[self.order])
 
 
-def draft(
-    entries: Sequence[Entry],
-    earlier: Passages | None,
-    *,
-    cut: Cut,
-    columns: Mapping[str, str],
-    names: Mapping[str, str],
-) -> Draft:
-    """Plan a shard from its documents, in their order.
+@dataclass(frozen=True)
+class Outline:
+    """A shard whose new documents are not cut yet."""
 
-    earlier: the shard's last revision, with the same columns. names: column → metadata name.
-    """
-    known = _documents(earlier)
-    documents = [e.document() for e in entries if (e.id, e.hash) not in known]
-    fresh = iter(zip(documents, cut(documents), strict=True))
-    base = 0 if earlier is None else len(earlier)
-    rows: list[tuple[Entry, Document, Passage]] = []
-    order: list[np.ndarray] = []
-    for entry in entries:
-        start, stop = known.get((entry.id, entry.hash), (0, 0))
-        if stop == start:  # an earlier document has a passage at least
-            document, passages = next(fresh)
-            first = len(rows)
-            rows += [(entry, document, passage) for passage in passages]
-            start, stop = base + first, base + len(rows)
-        order.append(np.arange(start, stop))
-    embedded = [passage.embedded for _, _, passage in rows]
-    hashes = [text_hash(text) for text in embedded]
-    new = _table(rows, hashes, columns, names)
-    return Draft(earlier, new, embedded, hashes, np.concatenate([*order, np.arange(0)]))
+    entries: Sequence[Entry]  # its documents, in their order
+    earlier: Passages | None  # its last revision, with the same columns
+    kept: Mapping[tuple[str, str], tuple[int, int]]  # (document, hash) → its rows there, from to
+    documents: list[Document]  # the others
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], earlier: Passages | None) -> Outline:
+        """Hold the documents to the shard's last revision."""
+        kept = _documents(earlier)
+        new = [entry.document() for entry in entries if (entry.id, entry.hash) not in kept]
+        return cls(entries, earlier, kept, new)
+
+    @property
+    def characters(self) -> int:
+        """Of the documents that have to be cut."""
+        return sum(len(document.text) for document in self.documents)
+
+    @property
+    def rows(self) -> int:
+        """Of the earlier revision, which are in memory."""
+        return 0 if self.earlier is None else len(self.earlier)
+
+    def draft(
+        self,
+        passages: Sequence[list[Passage]],
+        *,
+        columns: Mapping[str, str],
+        names: Mapping[str, str],
+    ) -> Draft:
+        """The shard with the passages of each new document. names: column → metadata name."""
+        fresh = iter(zip(self.documents, passages, strict=True))
+        rows: list[tuple[Entry, Document, Passage]] = []
+        order: list[np.ndarray] = []
+        for entry in self.entries:
+            start, stop = self.kept.get((entry.id, entry.hash), (0, 0))
+            if stop == start:  # an earlier document has a passage at least
+                document, found = next(fresh)
+                start = self.rows + len(rows)
+                rows += [(entry, document, passage) for passage in found]
+                stop = self.rows + len(rows)
+            order.append(np.arange(start, stop))
+        embedded = [passage.embedded for _, _, passage in rows]
+        hashes = [text_hash(text) for text in embedded]
+        new = _table(rows, hashes, columns, names)
+        return Draft(self.earlier, new, embedded, hashes, np.concatenate([*order, np.arange(0)]))
 
 
 def _documents(passages: Passages | None) -> dict[tuple[str, str], tuple[int, int]]:

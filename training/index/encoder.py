@@ -10,12 +10,15 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from training.shared.device import cores
 from training.shared.workers import map_on_cores
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 PIECE = 2048  # texts cut into tokens at once
 BATCH_TOKENS = 4096  # of the texts that go through the model together
@@ -25,6 +28,28 @@ MIN_HALF_WIDTH = 256  # of vectors; below it rounding costs exactness and saves 
 # The first of these prompts that a model has goes before a text.
 PROMPTS = {"document": ("document", "passage", "corpus"), "query": ("query",)}
 Report = Callable[[int], None]  # hears how many texts are done
+
+
+class TextEncoder(Protocol):
+    """What an index is built and searched with: `Encoder`, or one in another process."""
+
+    @property
+    def repo(self) -> str: ...
+    @property
+    def revision(self) -> str | None: ...
+    @property
+    def notice(self) -> str | None: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def max_tokens(self) -> int: ...
+    @property
+    def normalized(self) -> bool: ...
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+    def encode(self, texts: Sequence[str], *, report: Report | None = None) -> np.ndarray: ...
+    def encode_query(self, text: str) -> np.ndarray: ...
+    def encode_queries(self, texts: Sequence[str]) -> np.ndarray: ...
 
 
 class Encoder:
@@ -37,12 +62,22 @@ class Encoder:
         self.repo, self.revision = repo, revision
         self.dimension = int(model.get_embedding_dimension())
         self.max_tokens = int(model.max_seq_length or 512)
-        self.tokenizer = model.tokenizer
         self.normalized = True
         self.notice: str | None = None
         self._model = model
         self._half = bfloat16 and self.dimension >= MIN_HALF_WIDTH
         self._batch_tokens = HALF_BATCH_TOKENS if self._half else BATCH_TOKENS
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The model's, without the cutting and padding that it does for the model."""
+        from tokenizers import Tokenizer
+
+        theirs = self._model.tokenizer
+        own = Tokenizer.from_str(getattr(theirs, "backend_tokenizer", theirs).to_str())
+        own.no_truncation()
+        own.no_padding()
+        return own
 
     def encode(self, texts: Sequence[str], *, report: Report | None = None) -> np.ndarray:
         """(n, d) float32 vectors of passages, in their order.

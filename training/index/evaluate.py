@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hub_utils.errors import DataError
-from training.index.fusion import DEFAULT_RULE
+from training.index.fusion import DEFAULT_RULE, Ranking
 from training.index.search import MODES, Wanted
 
 if TYPE_CHECKING:
@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 
 METRICS = ("ndcg_at_10", "recall_at_100", "mrr_at_10")
 NEAR, DEEP = 10, 100  # documents that the figures look at
+PASSAGES = 4  # of a document, among the nearest, as far as can be known beforehand
 RESAMPLES = 10_000
 TIMED = 200  # queries timed one by one, at most
 WARM_UP = 3
 
+Values = tuple[float, float, float]  # of METRICS
+Ranked = Callable[[int], Ranking]  # so many rows or more, best first
 Judgements = Mapping[str, Mapping[str, int]]  # query → document → 0 for not relevant, 1 and above
 
 
@@ -107,30 +110,36 @@ def evaluate(
     whose id is the query's is no answer, for queries that are documents themselves.
     Raises DataError if no query has a relevant document.
     """
-    asked = _asked(index, queries, qrels, encode=mode != "keyword")
-    found = _evaluation(index, asked, mode=mode, rule=rule, timed=timed, skip_own=skip_own)
-    return replace(found, skipped=len(queries) - len(asked))
+    questions = ask(index, queries, qrels, encode=mode != "keyword")
+    rows = []
+    for query in questions.asked:
+        ranked = partial(index.ranked, query.wanted(mode, rule))
+        rows.append(_measured(index, ranked, query, skip_own=skip_own))
+    return _evaluation(index, questions, rows, mode=mode, rule=rule, timed=timed)
 
 
 def compare(
     index: SearchIndex,
-    queries: Mapping[str, str],
-    qrels: Judgements,
+    questions: Questions,
     *,
     modes: Sequence[str] = MODES,
     timed: int = 0,
     skip_own: bool = False,
 ) -> dict[str, Evaluation]:
-    """The same for several modes; each query is encoded once."""
-    asked = _asked(index, queries, qrels, encode=True)
-    found = {
-        mode: _evaluation(
-            index, asked, mode=mode, rule=DEFAULT_RULE, timed=timed, skip_own=skip_own
-        )
+    """The same for several modes; each query is looked for once."""
+    vectors = np.asarray([query.vector for query in questions.asked])
+    near = index.nearest(vectors, PASSAGES * DEEP)
+    rows: dict[str, list[Values]] = {mode: [] for mode in modes}
+    for query, dense in zip(questions.asked, near, strict=True):
+        wanted = query.wanted("hybrid", DEFAULT_RULE)
+        by_mode = cache(partial(index.ranked_by_mode, wanted, dense))
+        for mode in modes:
+            ranked = partial(_of_mode, by_mode, mode)
+            rows[mode].append(_measured(index, ranked, query, skip_own=skip_own))
+    return {
+        mode: _evaluation(index, questions, rows[mode], mode=mode, rule=DEFAULT_RULE, timed=timed)
         for mode in modes
     }
-    skipped = len(queries) - len(asked)
-    return {mode: replace(one, skipped=skipped) for mode, one in found.items()}
 
 
 def relevant(judged: Mapping[str, int]) -> dict[str, int]:
@@ -138,7 +147,7 @@ def relevant(judged: Mapping[str, int]) -> dict[str, int]:
     return {document: gain for document, gain in judged.items() if gain > 0}
 
 
-def measured(ranking: Sequence[str], judged: Mapping[str, int]) -> tuple[float, float, float]:
+def measured(ranking: Sequence[str], judged: Mapping[str, int]) -> Values:
     """METRICS of one query: `ranking` names documents, best first, each once."""
     wanted = relevant(judged)
     gains = [wanted.get(document, 0) for document in ranking[:NEAR]]
@@ -148,15 +157,15 @@ def measured(ranking: Sequence[str], judged: Mapping[str, int]) -> tuple[float, 
     return _gain(gains) / _gain(best), found / len(wanted), 1 / first if first else 0.0
 
 
-def ranked_documents(index: SearchIndex, wanted: Wanted, count: int = DEEP) -> list[str]:
+def ranked_documents(index: SearchIndex, ranked: Ranked, count: int = DEEP) -> list[str]:
     """Up to `count` documents, best first: each stands where its best passage does.
 
     One document may hold many of the first passages, so more are ranked until there are enough.
     """
     depth = count
     while True:
-        rows = index.ranked(wanted, depth).rows.tolist()
-        names = dict.fromkeys(index.passages.cell(row, "document") for row in rows)
+        rows = ranked(depth).rows
+        names = dict.fromkeys(index.passages.cells(rows, "document"))
         if len(names) >= count or len(rows) < depth:
             return list(names)[:count]
         depth *= 2
@@ -193,34 +202,57 @@ class _Asked:
         )
 
 
-def _asked(
-    index: SearchIndex, queries: Mapping[str, str], qrels: Judgements, *, encode: bool
-) -> list[_Asked]:
+@dataclass(frozen=True)
+class Questions:
+    """Queries with something to find, encoded."""
+
+    asked: Sequence[_Asked]
+    skipped: int  # queries without a relevant document
+
+
+def ask(
+    index: SearchIndex, queries: Mapping[str, str], qrels: Judgements, *, encode: bool = True
+) -> Questions:
+    """Encode queries. encode: False for keyword mode. Raises DataError if none has an answer."""
     names = [name for name in queries if relevant(qrels.get(name, {}))]
     if not names:
         raise DataError(
             "No query has a relevant document.", hint="Check that the ids of both files agree."
         )
     vectors = index.encode_all([queries[name] for name in names]) if encode else [None] * len(names)
-    return [
+    asked = [
         _Asked(name, queries[name], vector, qrels[name])
         for name, vector in zip(names, vectors, strict=True)
     ]
+    return Questions(asked, skipped=len(queries) - len(asked))
+
+
+def _of_mode(by_mode: Callable[[int], Mapping[str, Ranking]], mode: str, depth: int) -> Ranking:
+    return by_mode(depth)[mode]
+
+
+def _measured(index: SearchIndex, ranked: Ranked, query: _Asked, *, skip_own: bool) -> Values:
+    ranking = ranked_documents(index, ranked, DEEP + skip_own)
+    kept = [name for name in ranking if not (skip_own and name == query.name)]
+    return measured(kept, query.judged)
 
 
 def _evaluation(
-    index: SearchIndex, asked: Sequence[_Asked], *, mode: str, rule: str, timed: int, skip_own: bool
+    index: SearchIndex,
+    questions: Questions,
+    rows: Sequence[Values],
+    *,
+    mode: str,
+    rule: str,
+    timed: int,
 ) -> Evaluation:
-    rows = []
-    for query in asked:
-        ranking = ranked_documents(index, query.wanted(mode, rule), DEEP + skip_own)
-        kept = [name for name in ranking if not (skip_own and name == query.name)]
-        rows.append(measured(kept, query.judged))
+    asked = questions.asked
     return Evaluation(
         mode=mode,
         queries=tuple(query.name for query in asked),
         values=dict(zip(METRICS, np.array(rows).T, strict=True)),
         milliseconds=_timed(index, [query.text for query in asked[:timed]], mode=mode, rule=rule),
+        skipped=questions.skipped,
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,18 +16,19 @@ import numpy as np
 
 from hub_utils.atomic import read_json
 from training.index import spool
-from training.index.draft import Draft, draft
+from training.index.draft import Draft, Outline
 from training.index.manifest import Chunking, Shard
 from training.index.passages import cut
 from training.index.reuse import KnownVectors, Previous
 from training.index.shards import shard_path, write_shard
+from training.shared.device import cores
 from training.shared.files import write_text, written
 
 if TYPE_CHECKING:
-    from training.index.encoder import Encoder
+    from training.index.encoder import TextEncoder
     from training.shared.progress import Progress
 
-TOGETHER = 512  # new texts: shards wait for each other until there are so many
+TOGETHER = 2**19  # new characters: shards wait for each other until there are so many
 MOST_ROWS = 32_768  # of shards that wait: they are in memory
 _PIECE = 4096  # texts handed to the encoder at once
 
@@ -46,7 +49,7 @@ class Job:
 
     output: Path
     spooled: spool.Spooled
-    encoder: Encoder
+    encoder: TextEncoder
     chunking: Chunking
     shards: int
     previous: Previous | None
@@ -108,25 +111,24 @@ def _kept_shard(job: Job, number: int, found: Sequence[spool.Entry]) -> Record |
 
 @dataclass(frozen=True)
 class _Planned:
-    """A shard whose new passages wait for their vectors."""
+    """A shard whose new documents wait to be cut and embedded."""
 
     number: int
-    documents: int
-    content: str  # hash of its documents
-    draft: Draft
+    outline: Outline
 
 
 class _Filler:
-    """Shards on their way: what is new in several of them is embedded together.
+    """Shards on their way: what is new in several of them is cut and embedded together.
 
     A build that changes little has a few texts for every shard, and few at a time keep no core
-    busy.
+    busy. Until then the encoder is not needed: it may still be on its way, too.
     """
 
     def __init__(self, job: Job, watch: _Watch) -> None:
         self._job, self._watch = job, watch
         dimension, previous = job.encoder.dimension, job.previous
         self._before = KnownVectors(dimension, previous.sound_paths() if previous else ())
+        self._before.read()  # now, while the encoder may still be on its way
         self._now = KnownVectors(dimension)
         self._waiting: list[_Planned] = []
 
@@ -143,39 +145,50 @@ class _Filler:
         self.there(record)
 
     def plan(self, number: int, found: Sequence[spool.Entry]) -> None:
-        """Cut the documents of a shard; fill the shards that wait when there is enough to do."""
-        job = self._job
-        tokenizer, size = job.encoder.tokenizer, asdict(job.chunking)
-        planned = draft(
-            found,
-            job.previous.passages(number) if job.previous else None,
-            cut=lambda documents: cut(documents, tokenizer, **size),
-            columns=job.spooled.columns,
-            names=job.spooled.names,
-        )
-        self._waiting.append(_Planned(number, len(found), spool.content(found), planned))
-        new = sum(len(other.draft.hashes) for other in self._waiting)
-        rows = sum(len(other.draft.order) for other in self._waiting)
+        """See what is new in a shard; fill the shards that wait when there is enough to do."""
+        previous = self._job.previous
+        outline = Outline.of(found, previous.passages(number) if previous else None)
+        self._waiting.append(_Planned(number, outline))
+        new = sum(planned.outline.characters for planned in self._waiting)
+        rows = sum(planned.outline.rows for planned in self._waiting)
         # A shard that is all new is embedded by itself, to the same bytes whatever came before it.
-        if planned.earlier is None or new >= TOGETHER or rows >= MOST_ROWS:
+        if outline.earlier is None or new >= TOGETHER or rows >= MOST_ROWS:
             self.fill()
 
     def fill(self) -> None:
-        """Embed what waits, and write its shards."""
+        """Cut and embed what waits, and write its shards."""
         waiting, self._waiting = self._waiting, []
+        drafts = self._drafts([planned.outline for planned in waiting])
         texts: dict[str, str] = {}
-        for planned in waiting:
-            texts.update(zip(planned.draft.hashes, planned.draft.embedded, strict=True))
+        for draft in drafts:
+            texts.update(zip(draft.hashes, draft.embedded, strict=True))
         before = self._before.find(texts)
         now = self._now.find(texts.keys() - before.keys())
         missing = texts.keys() - before.keys() - now.keys()
         started = time.monotonic()
         found = {**before, **now, **self._embedded({name: texts[name] for name in missing})}
         each = (time.monotonic() - started) / max(1, len(missing))
-        for planned in waiting:
-            mine = missing & set(planned.draft.hashes)
+        hashes = self._written([planned.number for planned in waiting], drafts, found)
+        for planned, draft in zip(waiting, drafts, strict=True):
+            mine = missing & set(draft.hashes)
             missing -= mine  # the first shard with a text counts it
-            self._write(planned, found, known=before.keys(), embedded=len(mine), each=each)
+            shard = self._shard(planned, draft, next(hashes))
+            reused = draft.kept + sum(name in before for name in draft.hashes)
+            self.done(Record(shard, len(mine), reused, encode_seconds=len(mine) * each))
+
+    def _drafts(self, outlines: Sequence[Outline]) -> list[Draft]:
+        job = self._job
+        documents = [document for outline in outlines for document in outline.documents]
+        size = asdict(job.chunking)
+        passages = iter(cut(documents, job.encoder.tokenizer, **size) if documents else ())
+        return [
+            outline.draft(
+                list(islice(passages, len(outline.documents))),
+                columns=job.spooled.columns,
+                names=job.spooled.names,
+            )
+            for outline in outlines
+        ]
 
     def _embedded(self, texts: Mapping[str, str]) -> dict[str, np.ndarray]:
         """(d,) float16 vectors of texts by their hash."""
@@ -190,27 +203,25 @@ class _Filler:
             found.update(zip(piece, computed.astype(np.float16), strict=True))
         return found
 
-    def _write(
-        self,
-        planned: _Planned,
-        found: Mapping[str, np.ndarray],
-        *,
-        known: Collection[str],
-        embedded: int,
-        each: float,
-    ) -> None:
-        """Write a planned shard. each: seconds that a text took; known: hashes from before."""
-        job, hashes = self._job, planned.draft.hashes
-        vectors = np.empty((len(hashes), job.encoder.dimension), np.float16)
-        for row, name in enumerate(hashes):
+    def _written(
+        self, numbers: Sequence[int], drafts: Sequence[Draft], found: Mapping[str, np.ndarray]
+    ) -> Iterator[str]:
+        """Write shards, one a core; the SHA-256 of each in their order."""
+        with ThreadPoolExecutor(min(cores(), max(1, len(numbers)))) as pool:
+            yield from pool.map(self._write, numbers, drafts, repeat(found))
+
+    def _write(self, number: int, draft: Draft, found: Mapping[str, np.ndarray]) -> str:
+        """Write a shard; the SHA-256 of its file. found: vectors by text hash."""
+        vectors = np.empty((len(draft.hashes), self._job.encoder.dimension), np.float16)
+        for row, name in enumerate(draft.hashes):
             vectors[row] = found[name]
-        passages = planned.draft.finished(vectors)
         # An empty one is left out at the end.
-        sha256 = write_shard(job.path(planned.number), passages)
-        path = shard_path(planned.number, job.shards)
-        shard = Shard(path, planned.documents, len(passages), sha256, planned.content)
-        reused = planned.draft.kept + sum(name in known for name in hashes)
-        self.done(Record(shard, embedded, reused, encode_seconds=embedded * each))
+        return write_shard(self._job.path(number), draft.finished(vectors))
+
+    def _shard(self, planned: _Planned, draft: Draft, sha256: str) -> Shard:
+        entries = planned.outline.entries
+        path = shard_path(planned.number, self._job.shards)
+        return Shard(path, len(entries), len(draft.order), sha256, spool.content(entries))
 
 
 class _Watch:

@@ -36,6 +36,10 @@ class Ranking:
         """Nothing found."""
         return cls(np.empty(0, np.int64), np.empty(0, np.float32))
 
+    def first(self, count: int) -> Ranking:
+        """The best ones."""
+        return Ranking(self.rows[:count], self.scores[:count])
+
     def without(self, rows: Rows) -> Ranking:
         """The ranking with these rows left out."""
         kept = ~np.isin(self.rows, rows)

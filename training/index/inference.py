@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from training.index.cache import Cache
     from training.index.documents import Document
-    from training.index.encoder import Encoder
+    from training.index.encoder import TextEncoder
     from training.index.manifest import Manifest
     from training.index.passages import Passage
     from training.index.shards import Passages
@@ -71,7 +71,7 @@ def load_pulled(
 
 
 def index_texts(
-    documents: Iterable[Document], encoder: Encoder, *, mapped: bool = True
+    documents: Iterable[Document], encoder: TextEncoder, *, mapped: bool = True
 ) -> SearchIndex:
     """An index in memory: for a small collection of the reader's own.
 
@@ -186,7 +186,7 @@ def _cache_root(hub: Hub) -> Path:
     return Path(hub.cache or constants.HF_HUB_CACHE).parent / "search"
 
 
-def encoder_of(manifest: Manifest, *, hub: Hub, device: str | None = None) -> Encoder:
+def encoder_of(manifest: Manifest, *, hub: Hub, device: str | None = None) -> TextEncoder:
     """The encoder that an index was made with, at its revision. Raises LabError."""
     from training.index.encoder import load_encoder
     from training.index.manifest import require_encoder

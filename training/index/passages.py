@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
     from training.index.documents import Document
 
 BLOCK = 256  # documents cut at once: the places of all tokens would be many
@@ -42,11 +44,11 @@ class Passage:
 
 
 def cut(
-    documents: Sequence[Document], tokenizer: Any, *, max_tokens: int, overlap_tokens: int
+    documents: Sequence[Document], tokenizer: Tokenizer, *, max_tokens: int, overlap_tokens: int
 ) -> list[list[Passage]]:
     """Of every document its passages, none above `max_tokens` with special tokens and title.
 
-    tokenizer: a fast one of transformers; it uses all cores for texts that it is given together.
+    tokenizer: one that cuts and pads nothing; it uses all cores for texts given together.
     overlap_tokens: repeated of the passage before, at most.
     """
     found: list[list[Passage]] = []
@@ -57,9 +59,9 @@ def cut(
 
 
 def _cut(
-    documents: Sequence[Document], tokenizer: Any, *, max_tokens: int, overlap_tokens: int
+    documents: Sequence[Document], tokenizer: Tokenizer, *, max_tokens: int, overlap_tokens: int
 ) -> list[list[Passage]]:
-    whole = max_tokens - tokenizer.num_special_tokens_to_add()
+    whole = max_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)
     titles = [_short(d.title, tokenizer, max(1, whole // TITLE_SHARE)) for d in documents]
     windows = [max(1, whole - len(_ids(f"{t}\n", tokenizer))) if t else whole for t in titles]
     texts = _texts([document.text for document in documents], tokenizer)
@@ -85,7 +87,7 @@ def _fits(
     documents: Sequence[Document],
     planned: Sequence[list[tuple[int, int]]],
     windows: Sequence[int],
-    tokenizer: Any,
+    tokenizer: Tokenizer,
 ) -> list[bool]:
     """Whether each document's pieces are within its window, each by itself."""
     texts = [d.text[a:b] for d, pieces in zip(documents, planned, strict=True) for a, b in pieces]
@@ -96,18 +98,17 @@ def _fits(
     ]
 
 
-def _texts(texts: list[str], tokenizer: Any) -> list[_Text]:
-    encoded = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+def _texts(texts: list[str], tokenizer: Tokenizer) -> list[_Text]:
+    encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
     return [
-        _Text(text, offsets, tokenizer)
-        for text, offsets in zip(texts, encoded["offset_mapping"], strict=True)
+        _Text(text, found.offsets, tokenizer) for text, found in zip(texts, encoded, strict=True)
     ]
 
 
 class _Text:
     """A text by its tokens, and where it may be cut."""
 
-    def __init__(self, text: str, offsets: Sequence[tuple[int, int]], tokenizer: Any) -> None:
+    def __init__(self, text: str, offsets: Sequence[tuple[int, int]], tokenizer: Tokenizer) -> None:
         self._text, self._tokenizer = text, tokenizer
         pairs = np.asarray(offsets, np.int64).reshape(-1, 2)
         self._starts = pairs[:, 0]  # (n,) characters, ascending
@@ -179,7 +180,7 @@ class _Text:
         return start + left, max(start + left, start + len(text.rstrip()))
 
 
-def _short(title: str, tokenizer: Any, limit: int) -> str:
+def _short(title: str, tokenizer: Tokenizer, limit: int) -> str:
     """A title on one line, cut at a word where it is longer than `limit` tokens."""
     title = " ".join(title.split())
     while title and len(_ids(title, tokenizer)) > limit:
@@ -190,12 +191,9 @@ def _short(title: str, tokenizer: Any, limit: int) -> str:
     return title
 
 
-def _ids(text: str, tokenizer: Any) -> list[int]:
+def _ids(text: str, tokenizer: Tokenizer) -> list[int]:
     return _all_ids([text], tokenizer)[0]
 
 
-def _all_ids(texts: list[str], tokenizer: Any) -> list[list[int]]:
-    if not texts:
-        return []
-    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    return ids
+def _all_ids(texts: list[str], tokenizer: Tokenizer) -> list[list[int]]:
+    return [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)]

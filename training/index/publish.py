@@ -6,22 +6,22 @@ written here tells a time or a machine: the same documents give the same bytes, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub_utils.errors import LabError
+from hub_utils.errors import DataError, LabError
 from training.index import map as corpus_map
 from training.index.card import Credits, Outcome, card
-from training.index.check import check
+from training.index.check import check, questions
 from training.index.keyword import KeywordIndex
 from training.index.manifest import Manifest, read, write
 from training.index.picture import draw_map, grouping
 from training.index.rows import PassageRows
 from training.index.search import SearchIndex
-from training.index.shards import read_shards
+from training.index.shards import iterate_shards, read_shards
+from training.index.term_numbers import TermNumbers, embedded
 from training.shared.pictures import save_pictures
 from training.shared.publishing import empty, write_json
 
@@ -31,45 +31,64 @@ if TYPE_CHECKING:
 
     from hub_utils.connection import Hub
     from hub_utils.names import RepoId
-    from training.index.encoder import Encoder
+    from training.index.encoder import TextEncoder
 
 KEYWORD = "keyword"
 PICTURES = "pictures"
+MOST_TERMS = 200_000  # passages whose terms are kept in memory during a build
+
+
+def prepare(previous: Path | None) -> TermNumbers | None:
+    """What needs no vectors: the libraries, and the terms of an earlier index's passages."""
+    import bm25s  # noqa: F401
+    import matplotlib.figure  # noqa: F401
+    import scipy.sparse  # noqa: F401
+
+    if previous is None:
+        return None
+    terms = TermNumbers()
+    try:
+        for passages in iterate_shards(previous, read(previous)):
+            if len(terms) < MOST_TERMS:
+                terms.learn(passages.table)
+    except DataError:  # whoever builds upon it says what is damaged
+        return terms
+    return terms
 
 
 def write_repository(
     folder: Path,
-    encoder: Encoder,
+    encoder: TextEncoder,
     repo: RepoId,
     *,
     hub: Hub | None = None,
     previous: Path | None = None,
+    terms: TermNumbers | None = None,
     seed: int = 0,
 ) -> Outcome:
     """Add to a built `folder` all that its repository has besides shards and manifest.
 
     hub: where the card of the source data set is read. previous: an earlier index, if not in
-    `folder` itself; passages with the same text keep their place on the map.
+    `folder` itself; passages with the same text keep their place on the map. terms: of passages
+    whose terms are known.
     """
-    manifest = read(folder)
+    manifest = _described(read(folder))
     shards = read_shards(folder, manifest)
-    with ThreadPoolExecutor(1) as beside:  # the map keeps one core busy, outside of Python
-        writing = beside.submit(_write_keyword, folder, shards.table)
-        places = _places(shards.table, shards.vectors, previous or folder, seed=seed)
-        keyword = writing.result()
-    corpus_map.write_map(folder, shards.table, places)
-    manifest = _described(manifest)
-    write(folder, manifest)
-    index = SearchIndex(
-        PassageRows(shards.table), shards.vectors, encoder, keyword=keyword, places=places
-    )
     groups = grouping(shards.table, manifest.metadata)
-    empty(folder / PICTURES)
-    save_pictures({"map.png": lambda axes: draw_map(axes, places, groups)}, folder / PICTURES)
+    with ThreadPoolExecutor(1) as beside:  # the map keeps one core busy, outside of Python
+        writing = beside.submit(_write_keyword, folder, shards.table, terms)
+        places = _places(shards.table, shards.vectors, previous or folder, seed=seed)
+        corpus_map.write_map(folder, shards.table, places)
+        empty(folder / PICTURES)
+        save_pictures({"map.png": lambda axes: draw_map(axes, places, groups)}, folder / PICTURES)
+        index = SearchIndex(PassageRows(shards.table), shards.vectors, encoder, places=places)
+        asked = questions(index, seed=seed)
+        index.keyword = writing.result()
+    write(folder, manifest)
     outcome = Outcome(
         manifest=manifest,
         repo=repo,
-        checked=check(index, seed=seed),
+        checked=check(index, asked),
         groups=groups.column if groups else None,
         columns=tuple(shards.table.column_names),
         credits=source_credits(manifest, hub=hub),
@@ -108,15 +127,11 @@ def _places(table: pa.Table, vectors: np.ndarray, previous: Path, *, seed: int) 
     return corpus_map.project(vectors, seed=seed, known=known)
 
 
-def _write_keyword(folder: Path, table: pa.Table) -> KeywordIndex:
-    keyword = KeywordIndex.build(_embedded(table))
+def _write_keyword(folder: Path, table: pa.Table, terms: TermNumbers | None) -> KeywordIndex:
+    if terms is None:
+        keyword = KeywordIndex.build(embedded(table))
+    else:
+        keyword = KeywordIndex.of(terms.of(table), terms.vocabulary, stemming=terms.stemming)
     empty(folder / KEYWORD)
     keyword.save(folder / KEYWORD)
     return keyword
-
-
-def _embedded(table: pa.Table) -> Iterator[str]:
-    """What was embedded of each passage."""
-    for batch in table.select(["title", "text"]).to_batches():
-        pairs = zip(batch["title"].to_pylist(), batch["text"].to_pylist(), strict=True)
-        yield from (f"{title}\n{text}" if title else text for title, text in pairs)

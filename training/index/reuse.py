@@ -25,9 +25,17 @@ class KnownVectors:
         """Look in this shard too."""
         self._waiting.append(path)
 
+    def read(self) -> None:
+        """Read the hashes of the shards that were added; else `find` does."""
+        for path in self._waiting:
+            hashes = text_hashes(path)
+            order = np.argsort(hashes, kind="stable")
+            self._shards.append((path, hashes[order], order.astype(np.int32)))
+        self._waiting = []
+
     def find(self, hashes: Iterable[str]) -> dict[str, np.ndarray]:
         """Those of `hashes` that are known, each with its (d,) float16 vector."""
-        self._index()
+        self.read()
         missing, found = set(hashes), dict[str, np.ndarray]()
         for path, known, rows in self._shards:
             if not missing:
@@ -35,13 +43,6 @@ class KnownVectors:
             found.update(self._in_shard(path, known, rows, sorted(missing)))
             missing -= found.keys()
         return found
-
-    def _index(self) -> None:
-        for path in self._waiting:
-            hashes = text_hashes(path)
-            order = np.argsort(hashes, kind="stable")
-            self._shards.append((path, hashes[order], order.astype(np.int32)))
-        self._waiting = []
 
     def _in_shard(
         self, path: Path, known: np.ndarray, rows: np.ndarray, wanted: list[str]
@@ -53,7 +54,7 @@ class KnownVectors:
         hits = np.flatnonzero(known[places] == keys)
         if not len(hits):
             return {}
-        passages = read_shard(path, dimension=self.dimension)
+        passages = read_shard(path, dimension=self.dimension, columns=["text_hash"])
         full = passages.table["text_hash"].take(rows[places[hits]]).to_pylist()
         pairs = zip(full, rows[places[hits]], hits, strict=True)
         # Only the first half of a hash was compared so far.

@@ -49,6 +49,13 @@ class PassageRows:
         first = int(self._ends[batch]) - self._batches[batch].num_rows
         return self._batches[batch].column(column)[row - first].as_py()
 
+    def cells(self, rows: Rows, column: str) -> list[Any]:
+        """A column's values in many rows, in the order of `rows`."""
+        import pyarrow as pa
+
+        values: list[Any] = self.table[column].take(pa.array(rows, pa.int64())).to_pylist()
+        return values
+
     def metadata(self, row: int) -> dict[str, Any]:
         """The corpus's own columns of a row, without the empty ones."""
         cells = {name: self.cell(row, name) for name in self.metadata_columns}

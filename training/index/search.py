@@ -30,7 +30,7 @@ from training.index.terms import Terms, stemmer_available
 from training.shared.batcher import Batcher
 
 if TYPE_CHECKING:
-    from training.index.encoder import Encoder
+    from training.index.encoder import TextEncoder
     from training.index.keyword import KeywordIndex
     from training.index.manifest import Manifest
 
@@ -58,7 +58,7 @@ class SearchIndex:
         self,
         passages: PassageRows,
         vectors: Vectors,
-        encoder: Encoder,
+        encoder: TextEncoder,
         *,
         store: VectorStore | None = None,
         keyword: KeywordIndex | None = None,
@@ -167,6 +167,19 @@ class SearchIndex:
         """`depth` rows or more, best first, as `search` has them before it folds."""
         return self._ranked(wanted, depth)[2]
 
+    def ranked_by_mode(self, wanted: Wanted, near: Ranking, depth: int) -> dict[str, Ranking]:
+        """What `ranked` gives in every mode, for what is wanted in hybrid mode.
+
+        near: what `nearest` found; more is looked for if it is not deep enough.
+        """
+        dense, keyword, fused = self._ranked(wanted, depth, near=near)
+        return {"hybrid": fused, "dense": dense, "keyword": keyword}
+
+    def nearest(self, vectors: Floats, depth: int) -> list[Ranking]:
+        """Of each of (q, d) vectors the `depth` nearest rows: many at once take less time."""
+        rows, scores = self.store.search(vectors, min(depth, max(1, len(self))))
+        return [Ranking.of(*found) for found in zip(rows, scores, strict=True)]
+
     def place(self, query: str | Floats) -> Floats | None:
         """Where a text or vector lies on the map: (2,); None where there is no map."""
         from training.index.map import place
@@ -256,12 +269,16 @@ class SearchIndex:
         scores = _Scores(ranking.as_dict(), dense.as_dict(), keyword.as_dict())
         return [self._hit(group, wanted, scores) for group in groups[:k]]
 
-    def _ranked(self, wanted: Wanted, depth: int) -> tuple[Ranking, Ranking, Ranking]:
+    def _ranked(
+        self, wanted: Wanted, depth: int, *, near: Ranking | None = None
+    ) -> tuple[Ranking, Ranking, Ranking]:
         """(dense, keyword, the one that counts)."""
         both = wanted.vector is not None and bool(wanted.text)
         deep = min(max(depth, DEPTH) if both else depth, max(1, len(self)))
         dense = keyword = Ranking.empty()
-        if wanted.vector is not None:
+        if near is not None and len(near) >= deep:
+            dense = near.first(deep)
+        elif wanted.vector is not None:
             rows, scores = self.store.search(wanted.vector[None], deep, allowed=wanted.allowed)
             dense = Ranking.of(rows[0], scores[0])
         if wanted.text and self.keyword is not None:
@@ -316,7 +333,7 @@ class SearchIndex:
 _NOTHING_FILTERED = "No passage meets these filters and this query."
 
 
-def _query_vectors(encoder: Encoder, texts: list[str]) -> Sequence[Floats]:
+def _query_vectors(encoder: TextEncoder, texts: list[str]) -> Sequence[Floats]:
     """Vectors of queries that came together."""
     if len(texts) == 1:
         return [encoder.encode_query(texts[0])]

@@ -84,13 +84,14 @@ def write_shard(path: Path, passages: Passages) -> str:
         return hash_of(partial)
 
 
-def read_shard(path: Path, *, dimension: int) -> Passages:
-    """One shard. Raises DataError if it is damaged."""
+def read_shard(path: Path, *, dimension: int, columns: Sequence[str] | None = None) -> Passages:
+    """One shard; columns: those of the table, None for all. Raises DataError if it is damaged."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, partitioning=None)
+        wanted = None if columns is None else [*columns, EMBEDDING]
+        table = pq.read_table(path, columns=wanted, partitioning=None)
         vectors = _vectors(table[EMBEDDING], dimension)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise _damaged(path.name, str(error).splitlines()[0]) from None

@@ -173,6 +173,22 @@ def test_a_build_killed_at_a_shard_resumes_to_the_same_bytes(tiny_encoder, tmp_p
     assert left == {"repository", "progress.json", ".lock"}
 
 
+def test_an_earlier_index_that_says_wrong_things_of_the_encoder_is_not_built_upon(
+    tiny_encoder, corpus, tmp_path, capsys
+):
+    arguments = command(corpus, tiny_encoder, tmp_path, "--no-push")
+    first = run(capsys, arguments)
+    manifest = tmp_path / "repository" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"max_tokens": 64', '"max_tokens": 63'))
+    process = start(arguments)  # in this one the encoder is loaded already, and asked itself
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors[-2000:]
+    assert "is not as the earlier index says" in errors
+    again = json.loads(output.splitlines()[-1])
+    assert (again["passages"], again["embedded"]) == (first["passages"], first["embedded"])
+    assert read(tmp_path / "repository").encoder.max_tokens == 64
+
+
 def test_two_processes_build_one_index(tiny_encoder, corpus, tmp_path):
     launch = (
         "-m accelerate.commands.launch --cpu --num_processes 2 --num_cpu_threads_per_process 1 "

@@ -9,7 +9,7 @@ from hub_utils.errors import DataError
 from tests.training.index.conftest import TOPICS, _sentence
 from training.index.documents import Document
 from training.index.encoder import load_encoder
-from training.index.evaluate import METRICS, bootstrap, compare, evaluate, measured
+from training.index.evaluate import METRICS, ask, bootstrap, compare, evaluate, measured
 from training.index.inference import index_texts
 
 DOCUMENTS, QUERIES = 160, 12
@@ -120,7 +120,7 @@ def test_the_rule_of_fusion_can_be_chosen(collection, index):
 
 def test_comparing_gives_what_each_mode_gives_alone(collection, index):
     _, queries, qrels = collection
-    for mode, found in compare(index, queries, qrels).items():
+    for mode, found in compare(index, ask(index, queries, qrels)).items():
         alone = evaluate(index, queries, qrels, mode=mode, timed=0)
         assert found.figures() == alone.figures()
 

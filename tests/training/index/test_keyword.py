@@ -23,7 +23,10 @@ TEXTS = [
 @pytest.mark.parametrize("block", [1, 4, 100])
 def test_the_weights_are_those_of_bm25s_byte_for_byte(monkeypatch, block):
     monkeypatch.setattr(keyword, "BLOCK", block)
-    vocabulary: dict[str, int] = {}
+    # A first time, to know the words: columns stand in alphabetical order.
+    seen: dict[str, int] = {}
+    list(Terms(stemming=True).numbered(TEXTS, seen))
+    vocabulary = {word: number for number, word in enumerate(sorted(seen))}
     columns: list[array] = list(Terms(stemming=True).numbered(TEXTS, vocabulary))
     stock = BM25(k1=keyword.K1, b=keyword.B, method=keyword.METHOD)
     stock.index((columns, vocabulary), create_empty_token=False, show_progress=False)

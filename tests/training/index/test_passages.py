@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tokenizers import Tokenizer
 
 from training.index.documents import Document
+from training.index.encoder import load_encoder
 from training.index.passages import Passage, cut
 
 PIECES = (
@@ -19,23 +20,23 @@ PIECES = (
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tiny_encoder: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(tiny_encoder)
+def tokenizer(tiny_encoder: Path) -> Tokenizer:
+    return load_encoder(tiny_encoder).tokenizer
 
 
-def passages(text: str, tokenizer: Any, *, title: str = "", overlap: int = 0) -> list[Passage]:
+def passages(
+    text: str, tokenizer: Tokenizer, *, title: str = "", overlap: int = 0
+) -> list[Passage]:
     document = Document("d", title, text)
     return cut([document], tokenizer, max_tokens=32, overlap_tokens=overlap)[0]
 
 
-def tokens(passage: Passage, tokenizer: Any) -> int:
-    return len(tokenizer(passage.embedded, verbose=False)["input_ids"])
+def tokens(passage: Passage, tokenizer: Tokenizer) -> int:
+    return len(tokenizer.encode(passage.embedded).ids)
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_any_text_is_covered_by_passages_that_fit(seed: int, tokenizer: Any) -> None:
+def test_any_text_is_covered_by_passages_that_fit(seed: int, tokenizer: Tokenizer) -> None:
     draw = random.Random(seed)
     text = "".join(draw.choice(PIECES) for _ in range(draw.randint(0, 60)))
     title = draw.choice(("", "A title", "长" * 50, "word " * 60))
@@ -50,7 +51,7 @@ def test_any_text_is_covered_by_passages_that_fit(seed: int, tokenizer: Any) -> 
 
 
 def test_many_documents_are_cut_as_each_alone(
-    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw = random.Random(1)
     texts = ["".join(draw.choice(PIECES) for _ in range(draw.randint(0, 60))) for _ in range(20)]
@@ -62,14 +63,14 @@ def test_many_documents_are_cut_as_each_alone(
     assert cut([], tokenizer, **size) == []
 
 
-def test_a_short_text_is_one_passage_with_its_title(tokenizer: Any) -> None:
+def test_a_short_text_is_one_passage_with_its_title(tokenizer: Tokenizer) -> None:
     found = passages("  The moon. ", tokenizer, title="On\nspace")
     assert [(p.text, p.title, p.embedded) for p in found] == [
         ("The moon.", "On space", "On space\nThe moon.")
     ]
 
 
-def test_a_cut_is_made_where_a_paragraph_ends_before_a_sentence(tokenizer: Any) -> None:
+def test_a_cut_is_made_where_a_paragraph_ends_before_a_sentence(tokenizer: Tokenizer) -> None:
     first = "a rocket in the orbit of the moon. the team was good for a week. " * 2
     text = f"{first.strip()}\n\n{'salt and bread. ' * 8}"
     # 30 tokens without the special ones: the paragraph of 34 does not fit, three sentences do.
@@ -78,7 +79,7 @@ def test_a_cut_is_made_where_a_paragraph_ends_before_a_sentence(tokenizer: Any) 
     assert passages(text, tokenizer)[0].text == ("the team was good. " * 4).strip()
 
 
-def test_passages_overlap_by_whole_sentences_or_words(tokenizer: Any) -> None:
+def test_passages_overlap_by_whole_sentences_or_words(tokenizer: Tokenizer) -> None:
     text = "the bread was good. " * 20
     found = passages(text, tokenizer, overlap=8)
     for before, after in pairwise(found):
@@ -86,5 +87,5 @@ def test_passages_overlap_by_whole_sentences_or_words(tokenizer: Any) -> None:
         assert after.text.startswith("the bread")
 
 
-def test_a_text_of_blanks_has_no_passage(tokenizer: Any) -> None:
+def test_a_text_of_blanks_has_no_passage(tokenizer: Tokenizer) -> None:
     assert passages(" \n\n\t ", tokenizer) == []
