@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from training.index.build import Built
     from training.index.documents import Documents
     from training.index.encoder import TextEncoder
-    from training.index.term_numbers import TermNumbers
+    from training.index.term_counts import TermCounts
 
 NEEDED = [FILE, "data/*", "map.parquet"]  # of an earlier revision
 # Options that replace a value of the preset when given.
@@ -237,7 +237,7 @@ def _published(
     repo: RepoId,
     *,
     hub: Hub | None,
-    terms: TermNumbers | None,
+    terms: TermCounts | None,
     progress: Progress,
 ) -> Mapping[str, Any]:
     """Complete the folder, push it if asked, and give the figures."""

@@ -74,10 +74,8 @@ class Encoder:
         from tokenizers import Tokenizer
 
         theirs = self._model.tokenizer
-        own = Tokenizer.from_str(getattr(theirs, "backend_tokenizer", theirs).to_str())
-        own.no_truncation()
-        own.no_padding()
-        return own
+        backend = getattr(theirs, "backend_tokenizer", theirs)
+        return whole(Tokenizer.from_str(backend.to_str()))
 
     def encode(self, texts: Sequence[str], *, report: Report | None = None) -> np.ndarray:
         """(n, d) float32 vectors of passages, in their order.
@@ -161,6 +159,13 @@ def load_encoder(
         revision=revision,
         bfloat16=device is None and probe().bfloat16,
     )
+
+
+def whole(tokenizer: Tokenizer) -> Tokenizer:
+    """The same one, which from now on neither cuts nor pads."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def _features(model: Any, texts: Sequence[str], *, task: str) -> dict[str, Any]:

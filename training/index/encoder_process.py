@@ -40,7 +40,9 @@ _FACTS = ("dimension", "max_tokens", "normalized")
 
 
 class UnexpectedEncoderError(LabError):
-    """The encoder is not what the earlier index says of it."""
+    """The encoder is not what was supposed while it was loaded."""
+
+    hint = "Its documents are read again."
 
 
 class Load(Protocol):
@@ -67,13 +69,15 @@ def loading() -> Iterator[Load]:
 class EncoderProcess:
     """As `Encoder`, in a child process. What is asked before it is ready waits.
 
-    With `known` facts it tells them at once and holds them to be true until it is ready. If they
-    are not, what is asked then raises UnexpectedEncoderError, once; later answers are right.
+    With `known` facts it tells them at once, and cuts as the folder's tokenizer.json says, until it
+    is ready. If the encoder is different, what is asked then raises UnexpectedEncoderError, once;
+    later answers are right.
     """
 
     def __init__(self) -> None:
         self.repo, self.revision, self.notice = "", "", None
         self._known: Mapping[str, Any] | None = None
+        self._early: Tokenizer | None = None
         self._one_at_a_time = Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -84,7 +88,9 @@ class EncoderProcess:
     ) -> EncoderProcess:
         """Name the encoder. It is loaded while this process goes on."""
         self.repo, self.revision = repo, revision or ""
-        self._known = {name: getattr(known, name) for name in _FACTS} if known else None
+        if known is not None:
+            self._known = {name: getattr(known, name) for name in _FACTS}
+            self._early = _tokenizer_in(folder)
         self._send({"folder": str(folder)})
         return self
 
@@ -111,6 +117,8 @@ class EncoderProcess:
     @property
     def tokenizer(self) -> Tokenizer:
         """As `Encoder.tokenizer`: it cuts in this process."""
+        if self._early is not None:
+            return self._early
         self._settle()
         return self._tokenizer
 
@@ -143,13 +151,15 @@ class EncoderProcess:
         return Tokenizer.from_str(self._ready["tokenizer"])
 
     def _settle(self) -> None:
-        """Wait until it is ready. Raises UnexpectedEncoderError if it is not as was known."""
+        """Wait until it is ready. Raises UnexpectedEncoderError if it is not as was supposed."""
         known, self._known = self._known, None
+        early, self._early = self._early, None
         if known is not None and any(self._ready[name] != known[name] for name in _FACTS):
             raise UnexpectedEncoderError(
-                f"{self.repo} is not as the earlier index says ({dict(known)}).",
-                hint="It is built anew.",
+                f"{self.repo} is not as the earlier index says ({dict(known)})."
             )
+        if early is not None and _cutting(early) != _cutting(self._tokenizer):
+            raise UnexpectedEncoderError(f"{self.repo} does not cut as its tokenizer.json says.")
 
     def _vectors(self, task: str, texts: Sequence[str], report: Report | None) -> np.ndarray:
         with self._one_at_a_time:
@@ -191,6 +201,23 @@ class EncoderProcess:
             f"The process that computes the vectors ended with code {code}.",
             hint="Is there enough memory? Then run it again with --resume.",
         )
+
+
+def _cutting(tokenizer: Tokenizer) -> dict[str, Any]:
+    """What of a tokenizer decides where it cuts: all but how it puts pieces together again."""
+    described: dict[str, Any] = json.loads(tokenizer.to_str())
+    del described["decoder"]
+    return described
+
+
+def _tokenizer_in(folder: Path) -> Tokenizer | None:
+    """What most models cut with; None where it cannot be told without them."""
+    from tokenizers import Tokenizer
+
+    from training.index.encoder import whole
+
+    path = folder / "tokenizer.json"
+    return whole(Tokenizer.from_file(str(path))) if path.is_file() else None
 
 
 def _load_here(

@@ -11,7 +11,6 @@ terms (Lù 2024, https://arxiv.org/abs/2407.03618). The same passages give the s
 from __future__ import annotations
 
 import json
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from hub_utils.errors import LabError
+from training.index.term_counts import Counted, blocks, joined
 from training.index.terms import Span, Terms, stemmer_available
 
 FILE = "index.safetensors"
 FORMAT = 1
 METHOD, K1, B = "lucene", 1.5, 0.75  # bm25s's own
-BLOCK = 8192  # passages whose terms are counted at once: some 800,000 numbers
 
 
 class KeywordIndex:
@@ -43,15 +42,14 @@ class KeywordIndex:
         """Index passages, a row each. stemming: None means where PyStemmer is installed."""
         stemming = stemmer_available() if stemming is None else stemming
         terms, vocabulary = Terms(stemming=stemming), dict[str, int]()
-        columns = list(terms.numbered(texts, vocabulary))
-        return cls.of(columns, vocabulary, stemming=stemming)
+        counted = joined(blocks(terms.numbered(texts, vocabulary)))
+        return cls.of(counted, vocabulary, stemming=stemming)
 
     @classmethod
-    def of(
-        cls, columns: list[array[int]], vocabulary: Mapping[str, int], *, stemming: bool
-    ) -> KeywordIndex:
-        """Index passages by the numbers of their terms. vocabulary: it may have more."""
-        return cls(_weighted(columns, vocabulary), passages=len(columns), stemming=stemming)
+    def of(cls, counted: Counted, vocabulary: Mapping[str, int], *, stemming: bool) -> KeywordIndex:
+        """Index passages by their terms. vocabulary: of all numbers; it may have more."""
+        arrays = _weighted(counted, vocabulary)
+        return cls(arrays, passages=len(counted.lengths), stemming=stemming)
 
     @classmethod
     def load(cls, folder: Path) -> KeywordIndex:
@@ -116,7 +114,7 @@ class KeywordIndex:
         return self._terms.spans(text, frozenset(terms))
 
 
-def _weighted(columns: list[array[int]], vocabulary: Mapping[str, int]) -> dict[str, np.ndarray]:
+def _weighted(counted: Counted, vocabulary: Mapping[str, int]) -> dict[str, np.ndarray]:
     """The sparse matrix of BM25 weights: a column for each term, in alphabetical order.
 
     The same bytes as bm25s's own `index`, which goes through the passages one by one: here a block
@@ -124,31 +122,17 @@ def _weighted(columns: list[array[int]], vocabulary: Mapping[str, int]) -> dict[
     """
     from scipy.sparse import csc_matrix
 
-    lengths = np.fromiter(map(len, columns), np.int64, len(columns))
-    numbers, rows, counts = _counted(columns, lengths)
-    words, terms = _alphabetical(numbers, list(vocabulary))
+    words, terms = _alphabetical(counted.terms, list(vocabulary))
     frequencies = np.bincount(terms, minlength=len(words))
-    values = _weights(terms, rows, counts, frequencies=frequencies, lengths=lengths)
-    matrix = csc_matrix((values, (rows, terms)), shape=(len(columns), len(words)))
+    values = _weights(counted, terms, frequencies)
+    shape = (len(counted.lengths), len(words))
+    matrix = csc_matrix((values, (counted.rows, terms)), shape=shape)
     return {
         "data": matrix.data,
         "indices": matrix.indices.astype(np.int32, copy=False),
         "indptr": matrix.indptr.astype(np.int64, copy=False),
         "vocabulary": np.frombuffer("\n".join(words).encode("utf-8"), np.uint8),
     }
-
-
-def _counted(columns: list[array[int]], lengths: np.ndarray) -> tuple[np.ndarray, ...]:
-    """(term, row, times) of every term that a passage has: (m,) int32, int32 and float32."""
-    empty = np.empty(0, np.int32)
-    found = [(empty, empty, empty.astype(np.float32))]
-    for start in range(0, len(columns), BLOCK):
-        numbers = np.concatenate([np.asarray(c, np.int64) for c in columns[start : start + BLOCK]])
-        rows = np.repeat(np.arange(start, len(columns))[:BLOCK], lengths[start : start + BLOCK])
-        pairs, times = np.unique(rows << 32 | numbers, return_counts=True)
-        terms = (pairs & 0xFFFFFFFF).astype(np.int32)
-        found.append((terms, (pairs >> 32).astype(np.int32), times.astype(np.float32)))
-    return tuple(np.concatenate(part) for part in zip(*found, strict=True))
 
 
 def _alphabetical(numbers: np.ndarray, names: Sequence[str]) -> tuple[list[str], np.ndarray]:
@@ -163,26 +147,21 @@ def _alphabetical(numbers: np.ndarray, names: Sequence[str]) -> tuple[list[str],
     return [names[number] for number in order], places[numbers]
 
 
-def _weights(
-    terms: np.ndarray,
-    rows: np.ndarray,
-    counts: np.ndarray,
-    *,
-    frequencies: np.ndarray,
-    lengths: np.ndarray,
-) -> np.ndarray:
+def _weights(counted: Counted, terms: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     """(m,) float32 BM25 weights by bm25s's formulas, which take whole arrays.
 
-    terms, rows, counts: (m,) each, as `_counted` has them. frequencies: (t,) passages with a term.
-    lengths: (n,) terms of a passage.
+    terms: (m,) columns of the counted pairs. frequencies: (t,) passages that have a term.
     """
     from bm25s.scoring import _score_idf_lucene, _score_tfc_lucene
 
     if not len(terms):
         return np.empty(0, np.float32)
-    rarity = [_score_idf_lucene(count, len(lengths)) for count in frequencies.tolist()]
-    share = _score_tfc_lucene(counts, lengths[rows], lengths.mean(), K1, B)
-    weights: np.ndarray = (np.asarray(rarity, np.float32)[terms] * share).astype(np.float32)
+    lengths = counted.lengths
+    counts, each = np.unique(frequencies, return_inverse=True)  # most terms are rare alike
+    rarity = [_score_idf_lucene(count, len(lengths)) for count in counts.tolist()]
+    of_pair = np.repeat(lengths, counted.distinct)
+    share = _score_tfc_lucene(counted.times, of_pair, lengths.mean(), K1, B)
+    weights: np.ndarray = (np.asarray(rarity, np.float32)[each][terms] * share).astype(np.float32)
     return weights
 
 

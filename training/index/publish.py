@@ -21,7 +21,7 @@ from training.index.picture import draw_map, grouping
 from training.index.rows import PassageRows
 from training.index.search import SearchIndex
 from training.index.shards import iterate_shards, read_shards
-from training.index.term_numbers import TermNumbers, embedded
+from training.index.term_counts import TermCounts, embedded
 from training.shared.pictures import save_pictures
 from training.shared.publishing import empty, write_json
 
@@ -38,7 +38,7 @@ PICTURES = "pictures"
 MOST_TERMS = 200_000  # passages whose terms are kept in memory during a build
 
 
-def prepare(previous: Path | None) -> TermNumbers | None:
+def prepare(previous: Path | None) -> TermCounts | None:
     """What needs no vectors: the libraries, and the terms of an earlier index's passages."""
     import bm25s  # noqa: F401
     import matplotlib.figure  # noqa: F401
@@ -46,7 +46,7 @@ def prepare(previous: Path | None) -> TermNumbers | None:
 
     if previous is None:
         return None
-    terms = TermNumbers()
+    terms = TermCounts()
     try:
         for passages in iterate_shards(previous, read(previous)):
             if len(terms) < MOST_TERMS:
@@ -63,7 +63,7 @@ def write_repository(
     *,
     hub: Hub | None = None,
     previous: Path | None = None,
-    terms: TermNumbers | None = None,
+    terms: TermCounts | None = None,
     seed: int = 0,
 ) -> Outcome:
     """Add to a built `folder` all that its repository has besides shards and manifest.
@@ -127,7 +127,7 @@ def _places(table: pa.Table, vectors: np.ndarray, previous: Path, *, seed: int) 
     return corpus_map.project(vectors, seed=seed, known=known)
 
 
-def _write_keyword(folder: Path, table: pa.Table, terms: TermNumbers | None) -> KeywordIndex:
+def _write_keyword(folder: Path, table: pa.Table, terms: TermCounts | None) -> KeywordIndex:
     if terms is None:
         keyword = KeywordIndex.build(embedded(table))
     else:

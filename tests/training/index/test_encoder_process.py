@@ -75,6 +75,22 @@ def test_what_is_known_is_told_at_once_and_held_to_the_truth_later(
         made.close()
 
 
+def test_a_tokenizer_that_is_not_its_files_is_noticed(tiny_encoder: Path, encoder: Encoder) -> None:
+    made = EncoderProcess()
+    try:
+        process = made.open(tiny_encoder, **NAME, known=encoder_facts(encoder))
+        early = process.tokenizer
+        assert early.encode(TEXTS[3]).offsets == encoder.tokenizer.encode(TEXTS[3]).offsets
+        assert "_ready" not in vars(process)  # it was not waited for
+        early.normalizer = None
+        with pytest.raises(UnexpectedEncoderError, match=r"does not cut as its tokenizer\.json"):
+            process.encode(TEXTS[:1])
+        assert process.tokenizer.to_str() == encoder.tokenizer.to_str()
+        assert process.encode(TEXTS[:1]).shape == (1, encoder.dimension)
+    finally:
+        made.close()
+
+
 def test_a_folder_without_an_encoder_is_said_in_a_sentence(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

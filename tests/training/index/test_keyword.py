@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bm25s import BM25
 
-from training.index import keyword
+from training.index import keyword, term_counts
 from training.index.keyword import KeywordIndex
 from training.index.terms import Terms
 
@@ -22,7 +22,7 @@ TEXTS = [
 
 @pytest.mark.parametrize("block", [1, 4, 100])
 def test_the_weights_are_those_of_bm25s_byte_for_byte(monkeypatch, block):
-    monkeypatch.setattr(keyword, "BLOCK", block)
+    monkeypatch.setattr(term_counts, "BLOCK", block)
     # A first time, to know the words: columns stand in alphabetical order.
     seen: dict[str, int] = {}
     list(Terms(stemming=True).numbered(TEXTS, seen))

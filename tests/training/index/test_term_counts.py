@@ -9,7 +9,7 @@ import pytest
 
 from training.index.keyword import KeywordIndex
 from training.index.shards import text_hash
-from training.index.term_numbers import TermNumbers, embedded
+from training.index.term_counts import TermCounts, embedded
 from training.index.terms import Terms
 
 OLD = [("", "The moon and the rocket"), ("Bread", "butter on bread"), ("", "ñandú ★")]
@@ -35,7 +35,7 @@ def saved(index: KeywordIndex, folder: Path) -> bytes:
 def test_what_was_learned_before_changes_no_byte(
     learned: list[tuple[str, str]], tmp_path: Path
 ) -> None:
-    terms = TermNumbers()
+    terms = TermCounts()
     terms.learn(table(learned))
     index = KeywordIndex.of(terms.of(table(NEW)), terms.vocabulary, stemming=terms.stemming)
     whole = KeywordIndex.build(embedded(table(NEW)))
@@ -45,7 +45,7 @@ def test_what_was_learned_before_changes_no_byte(
 
 
 def test_what_was_learned_is_not_cut_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    terms = TermNumbers()
+    terms = TermCounts()
     terms.learn(table(OLD))
     assert len(terms) == len(OLD)
     asked: list[str] = []
@@ -57,5 +57,5 @@ def test_what_was_learned_is_not_cut_again(monkeypatch: pytest.MonkeyPatch) -> N
         return numbered(self, given, vocabulary)
 
     monkeypatch.setattr(Terms, "numbered", listening)
-    assert [len(numbers) for numbers in terms.of(table(NEW))] == [4, 0, 4, 3]
+    assert terms.of(table(NEW)).lengths.tolist() == [4, 0, 4, 3]
     assert asked == ["", "a rocket of butter", "a rocket again"]
