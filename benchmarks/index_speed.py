@@ -37,7 +37,7 @@ def main() -> int:
     size = {"max_tokens": ours.max_tokens, "overlap_tokens": 32}
     found = cut(documents, ours.tokenizer, **size)
     texts = [passage.embedded for passages in found for passage in passages][:PASSAGES]
-    tokens = sum(len(found.ids) for found in ours.tokenizer.encode_batch(texts)) / len(texts)
+    tokens = sum(len(one.ids) for one in ours.tokenizer.encode_batch(texts)) / len(texts)
     ways: dict[str, Callable[[list[str]], Any]] = {
         "ours": ours.encode,
         "`SentenceTransformer.encode`": lambda given: stock.encode(given, show_progress_bar=False),

@@ -73,7 +73,7 @@ class Outline:
         return sum(len(document.text) for document in self.documents)
 
     @property
-    def rows(self) -> int:
+    def earlier_rows(self) -> int:
         """Of the earlier revision, which are in memory."""
         return 0 if self.earlier is None else len(self.earlier)
 
@@ -92,9 +92,9 @@ class Outline:
             start, stop = self.kept.get((entry.id, entry.hash), (0, 0))
             if stop == start:  # an earlier document has a passage at least
                 document, found = next(fresh)
-                start = self.rows + len(rows)
+                start = self.earlier_rows + len(rows)
                 rows += [(entry, document, passage) for passage in found]
-                stop = self.rows + len(rows)
+                stop = self.earlier_rows + len(rows)
             order.append(np.arange(start, stop))
         embedded = [passage.embedded for _, _, passage in rows]
         hashes = [text_hash(text) for text in embedded]

@@ -32,14 +32,12 @@ Report = Callable[[int], None]  # hears how many texts are done
 
 
 class TextEncoder(Protocol):
-    """What an index is built and searched with: `Encoder`, or one in another process."""
+    """What an index is built and searched with: `Encoder`, whose words these are, or its like."""
 
     @property
     def repo(self) -> str: ...
     @property
     def revision(self) -> str | None: ...
-    @property
-    def notice(self) -> str | None: ...
     @property
     def dimension(self) -> int: ...
     @property
@@ -48,6 +46,7 @@ class TextEncoder(Protocol):
     def normalized(self) -> bool: ...
     @property
     def tokenizer(self) -> Tokenizer: ...
+    def wait(self) -> None: ...
     def encode(self, texts: Sequence[str], *, report: Report | None = None) -> np.ndarray: ...
     def encode_query(self, text: str) -> np.ndarray: ...
     def encode_queries(self, texts: Sequence[str]) -> np.ndarray: ...
@@ -64,10 +63,12 @@ class Encoder:
         self.dimension = int(model.get_embedding_dimension())
         self.max_tokens = int(model.max_seq_length or 512)
         self.normalized = True
-        self.notice: str | None = None
         self._model = model
         self._half = bfloat16 and self.dimension >= MIN_HALF_WIDTH
         self._batch_tokens = HALF_BATCH_TOKENS if self._half else BATCH_TOKENS
+
+    def wait(self) -> None:
+        """Until it is ready, which it is."""
 
     @cached_property
     def tokenizer(self) -> Tokenizer:

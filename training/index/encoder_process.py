@@ -75,13 +75,16 @@ class EncoderProcess:
     """
 
     def __init__(self) -> None:
-        self.repo, self.revision, self.notice = "", "", None
+        self.repo, self.revision = "", ""
         self._known: Mapping[str, Any] | None = None
         self._early: Tokenizer | None = None
         self._one_at_a_time = Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        assert self._process.stdin is not None  # noqa: S101 - both were asked for
+        assert self._process.stdout is not None  # noqa: S101
+        self._questions, self._answers = self._process.stdin, self._process.stdout
 
     def open(
         self, folder: Path, *, repo: str, revision: str | None, known: EncoderFacts | None
@@ -119,8 +122,19 @@ class EncoderProcess:
         """As `Encoder.tokenizer`: it cuts in this process."""
         if self._early is not None:
             return self._early
-        self._settle()
+        self.wait()
         return self._tokenizer
+
+    def wait(self) -> None:
+        """Until it is ready. Raises UnexpectedEncoderError, LabError: it cannot be loaded."""
+        known, self._known = self._known, None
+        early, self._early = self._early, None
+        if known is not None and any(self._ready[name] != known[name] for name in _FACTS):
+            raise UnexpectedEncoderError(
+                f"{self.repo} is not as the earlier index says ({dict(known)})."
+            )
+        if early is not None and _cutting(early) != _cutting(self._tokenizer):
+            raise UnexpectedEncoderError(f"{self.repo} does not cut as its tokenizer.json says.")
 
     def encode(self, texts: Sequence[str], *, report: Report | None = None) -> np.ndarray:
         """(n, d) float32 vectors of passages, in their order."""
@@ -150,20 +164,9 @@ class EncoderProcess:
 
         return Tokenizer.from_str(self._ready["tokenizer"])
 
-    def _settle(self) -> None:
-        """Wait until it is ready. Raises UnexpectedEncoderError if it is not as was supposed."""
-        known, self._known = self._known, None
-        early, self._early = self._early, None
-        if known is not None and any(self._ready[name] != known[name] for name in _FACTS):
-            raise UnexpectedEncoderError(
-                f"{self.repo} is not as the earlier index says ({dict(known)})."
-            )
-        if early is not None and _cutting(early) != _cutting(self._tokenizer):
-            raise UnexpectedEncoderError(f"{self.repo} does not cut as its tokenizer.json says.")
-
     def _vectors(self, task: str, texts: Sequence[str], report: Report | None) -> np.ndarray:
         with self._one_at_a_time:
-            self._settle()
+            self.wait()
             self._send({"task": task, "texts": list(texts)})
             while "done" in (answer := self._answer()):
                 if report is not None:
@@ -172,15 +175,13 @@ class EncoderProcess:
         return np.frombuffer(data, np.float32).reshape(len(texts), self.dimension).copy()
 
     def _send(self, question: Mapping[str, Any]) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - it was asked for
         try:
-            _write(self._process.stdin, question)
+            _write(self._questions, question)
         except BrokenPipeError:
             raise self._ended() from None
 
     def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None  # noqa: S101
-        line = self._process.stdout.readline()
+        line = self._answers.readline()
         if not line.endswith(b"\n"):
             raise self._ended()
         answer: dict[str, Any] = json.loads(line)
@@ -189,8 +190,7 @@ class EncoderProcess:
         return answer
 
     def _read(self, size: int) -> bytes:
-        assert self._process.stdout is not None  # noqa: S101
-        data = self._process.stdout.read(size)
+        data = self._answers.read(size)
         if len(data) < size:
             raise self._ended()
         return data

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 METRICS = ("ndcg_at_10", "recall_at_100", "mrr_at_10")
 NEAR, DEEP = 10, 100  # documents that the figures look at
-PASSAGES = 4  # of a document, among the nearest, as far as can be known beforehand
+AHEAD = 4  # times as many passages as documents are looked for at once: some share theirs
 RESAMPLES = 10_000
 TIMED = 200  # queries timed one by one, at most
 WARM_UP = 3
@@ -128,7 +128,7 @@ def compare(
 ) -> dict[str, Evaluation]:
     """The same for several modes; each query is looked for once."""
     vectors = np.asarray([query.vector for query in questions.asked])
-    near = index.nearest(vectors, PASSAGES * DEEP)
+    near = index.nearest(vectors, AHEAD * DEEP)
     rows: dict[str, list[Values]] = {mode: [] for mode in modes}
     for query, dense in zip(questions.asked, near, strict=True):
         wanted = query.wanted("hybrid", DEFAULT_RULE)

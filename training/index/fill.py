@@ -150,7 +150,7 @@ class _Filler:
         outline = Outline.of(found, previous.passages(number) if previous else None)
         self._waiting.append(_Planned(number, outline))
         new = sum(planned.outline.characters for planned in self._waiting)
-        rows = sum(planned.outline.rows for planned in self._waiting)
+        rows = sum(planned.outline.earlier_rows for planned in self._waiting)
         # A shard that is all new is embedded by itself, to the same bytes whatever came before it.
         if outline.earlier is None or new >= TOGETHER or rows >= MOST_ROWS:
             self.fill()
@@ -165,14 +165,16 @@ class _Filler:
         before = self._before.find(texts)
         now = self._now.find(texts.keys() - before.keys())
         missing = texts.keys() - before.keys() - now.keys()
+        if missing:
+            self._job.encoder.wait()  # its loading is no encoding
         started = time.monotonic()
         found = {**before, **now, **self._embedded({name: texts[name] for name in missing})}
         each = (time.monotonic() - started) / max(1, len(missing))
-        hashes = self._written([planned.number for planned in waiting], drafts, found)
+        digests = self._written([planned.number for planned in waiting], drafts, found)
         for planned, draft in zip(waiting, drafts, strict=True):
             mine = missing & set(draft.hashes)
             missing -= mine  # the first shard with a text counts it
-            shard = self._shard(planned, draft, next(hashes))
+            shard = self._shard(planned, draft, next(digests))
             reused = draft.kept + sum(name in before for name in draft.hashes)
             self.done(Record(shard, len(mine), reused, encode_seconds=len(mine) * each))
 

@@ -40,7 +40,12 @@ class Passage:
     @property
     def embedded(self) -> str:
         """What an encoder is given."""
-        return f"{self.title}\n{self.text}" if self.title else self.text
+        return embedded(self.title, self.text)
+
+
+def embedded(title: str, text: str) -> str:
+    """What is embedded and counted of a passage."""
+    return f"{title}\n{text}" if title else text
 
 
 def cut(

@@ -21,7 +21,7 @@ from training.index.picture import draw_map, grouping
 from training.index.rows import PassageRows
 from training.index.search import SearchIndex
 from training.index.shards import iterate_shards, read_shards
-from training.index.term_counts import TermCounts, embedded
+from training.index.term_counts import TermCounts, texts_of
 from training.shared.pictures import save_pictures
 from training.shared.publishing import empty, write_json
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 KEYWORD = "keyword"
 PICTURES = "pictures"
-MOST_TERMS = 200_000  # passages whose terms are kept in memory during a build
+MOST_COUNTED = 200_000  # passages whose terms are kept in memory during a build
 
 
 def prepare(previous: Path | None) -> TermCounts | None:
@@ -49,8 +49,9 @@ def prepare(previous: Path | None) -> TermCounts | None:
     terms = TermCounts()
     try:
         for passages in iterate_shards(previous, read(previous)):
-            if len(terms) < MOST_TERMS:
-                terms.learn(passages.table)
+            terms.learn(passages.table)
+            if len(terms) >= MOST_COUNTED:
+                break
     except DataError:  # whoever builds upon it says what is damaged
         return terms
     return terms
@@ -129,7 +130,7 @@ def _places(table: pa.Table, vectors: np.ndarray, previous: Path, *, seed: int) 
 
 def _write_keyword(folder: Path, table: pa.Table, terms: TermCounts | None) -> KeywordIndex:
     if terms is None:
-        keyword = KeywordIndex.build(embedded(table))
+        keyword = KeywordIndex.build(texts_of(table))
     else:
         keyword = KeywordIndex.of(terms.of(table), terms.vocabulary, stemming=terms.stemming)
     empty(folder / KEYWORD)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from training.index.passages import embedded
 from training.index.terms import Terms, stemmer_available
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 BLOCK = 8192  # passages whose terms are counted at once: some 800,000 numbers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Counted:
     """The terms of passages, passage after passage."""
 
@@ -41,7 +42,7 @@ class Counted:
 
 
 class TermCounts:
-    """Counts of terms by a passage's text hash. In memory are 8 bytes a pair."""
+    """Counts of terms by a passage's text hash. In memory: 8 bytes a pair, 700 a passage."""
 
     def __init__(self) -> None:
         self.stemming = stemmer_available()
@@ -58,7 +59,7 @@ class TermCounts:
 
         hashes = table["text_hash"].to_pylist()
         new = [row for row, name in enumerate(hashes) if name not in self._known]
-        texts = embedded(table.select(["title", "text"]).take(pa.array(new, pa.int64())))
+        texts = texts_of(table.select(["title", "text"]).take(pa.array(new, pa.int64())))
         numbers = self._terms.numbered(texts, self.vocabulary)
         each = (one for block in blocks(numbers) for one in _each(block))
         self._known.update(zip((hashes[row] for row in new), each, strict=True))
@@ -90,11 +91,10 @@ def joined(parts: Iterable[Counted]) -> Counted:
     return Counted(*(np.concatenate(arrays) for arrays in zip(kinds, *given, strict=True)))
 
 
-def embedded(table: pa.Table) -> Iterator[str]:
-    """What was embedded of each passage."""
+def texts_of(table: pa.Table) -> Iterator[str]:
+    """What was embedded of each passage of a table with the columns title and text."""
     for batch in table.select(["title", "text"]).to_batches():
-        pairs = zip(batch["title"].to_pylist(), batch["text"].to_pylist(), strict=True)
-        yield from (f"{title}\n{text}" if title else text for title, text in pairs)
+        yield from map(embedded, batch["title"].to_pylist(), batch["text"].to_pylist())
 
 
 def _each(block: Counted) -> Iterator[Counted]:

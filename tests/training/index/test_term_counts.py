@@ -9,7 +9,7 @@ import pytest
 
 from training.index.keyword import KeywordIndex
 from training.index.shards import text_hash
-from training.index.term_counts import TermCounts, embedded
+from training.index.term_counts import TermCounts, texts_of
 from training.index.terms import Terms
 
 OLD = [("", "The moon and the rocket"), ("Bread", "butter on bread"), ("", "ñandú ★")]
@@ -38,7 +38,7 @@ def test_what_was_learned_before_changes_no_byte(
     terms = TermCounts()
     terms.learn(table(learned))
     index = KeywordIndex.of(terms.of(table(NEW)), terms.vocabulary, stemming=terms.stemming)
-    whole = KeywordIndex.build(embedded(table(NEW)))
+    whole = KeywordIndex.build(texts_of(table(NEW)))
     assert saved(index, tmp_path / "learned") == saved(whole, tmp_path / "whole")
     assert index.search("moon", 5)[0].tolist() == []
     assert set(index.search("rocket", 5)[0].tolist()) == {2, 3}
